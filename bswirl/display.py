@@ -1,0 +1,36 @@
+"""Model text is hostile: this makes it safe to show. The store keeps it verbatim."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+
+
+def safe_text(text: str, *, one_line: bool = False, limit: int | None = None) -> str:
+    """`text` without anything a terminal would act on.
+
+    Control characters and escapes show as Unicode control pictures, bidirectional and other invisible format
+    characters as `‹U+XXXX›`; a tab becomes spaces. With `one_line`, line ends show as `⏎`. Longer text than
+    `limit` ends in `…`.
+    """
+    if limit is not None and len(text) > limit:
+        text = text[: max(0, limit - 1)] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_safe_character(character, one_line) for character in text)
+
+
+def _safe_character(character: str, one_line: bool) -> str:
+    if character == "\n":
+        return "⏎" if one_line else "\n"
+    if character == "\t":
+        return "    "
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if character in _BIDI or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+        return f"‹U+{code:04X}›"
+    return character

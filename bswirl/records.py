@@ -1,0 +1,360 @@
+"""The nouns of the method as plain frozen dataclasses, and their way to JSON and back.
+
+Terms are defined in docs/method.md. Every record crosses the socket or a run folder as one JSON object
+whose keys are the field names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from bswirl.errors import InputError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[str, ...] = get_args(Split)
+RunKind = Literal["generate", "judge", "train", "evaluate", "import"]
+RUN_KINDS: tuple[str, ...] = get_args(RunKind)
+RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+LIVE_STATUSES: tuple[str, ...] = ("queued", "running")
+LabelValue = Literal["1", "0", "unsure", "skip", "withdrawn"]
+LABEL_VALUES: tuple[str, ...] = get_args(LabelValue)
+RewardSource = Literal["judge", "human", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuestion:
+    """A question as a reader found it, before the store gave it a number."""
+
+    dataset: str
+    split: str
+    external_id: str  # the dataset's own id
+    text: str
+    gold: str | None = None
+    solution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One problem with a gold answer."""
+
+    question_id: int
+    dataset: str
+    split: str
+    external_id: str
+    text: str
+    gold: str | None = None
+    solution: str | None = None
+
+    @property
+    def address(self) -> str:
+        """How people name a question: `dataset:id`."""
+        return f"{self.dataset}:{self.external_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """A question's line in a list, with what its tree holds."""
+
+    question_id: int
+    dataset: str
+    split: str
+    external_id: str
+    text: str  # the first 300 characters
+    trajectories: int = 0
+    states: int = 0
+    actions: int = 0
+    samples: int = 0
+    judged: int = 0  # actions with a current verdict
+    labelled: int = 0  # actions with a current label
+    live_groups: int = 0
+    dead_groups: int = 0
+    mean_reward: float | None = None  # over samples, effective
+    solved: int = 0  # trajectories whose answer matched gold
+
+    @property
+    def address(self) -> str:
+        return f"{self.dataset}:{self.external_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A question and the exact steps taken so far; the first state of a question has no parent."""
+
+    state_id: int
+    question_id: int
+    depth: int  # steps taken so far; 0 for the first state
+    parent_state_id: int | None = None
+    via_action_id: int | None = None  # the action that led here from the parent
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One distinct next step at a state, with its samples counted and its rewards resolved."""
+
+    action_id: int
+    state_id: int
+    depth: int  # the step's number, from 1
+    is_answer: bool
+    text: str
+    samples: int = 0
+    backbone: int = 0  # how many of the samples are backbone samples
+    logprob: float | None = None  # mean of the samplers' summed log-probs
+    n_tokens: float | None = None  # mean over samples
+    judge_reward: float | None = None
+    judge: str | None = None
+    human_reward: float | None = None
+    reward: float | None = None  # effective
+    source: RewardSource | None = None
+    conflict: bool = False
+    label: str | None = None  # the newest label that was not withdrawn
+    advantage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTree:
+    """All states and actions of a question. States come parents first."""
+
+    question: Question
+    states: tuple[State, ...]
+    actions: tuple[Action, ...]
+
+    def by_state(self) -> dict[int, list[Action]]:
+        """The group of each state: its actions in the order of their numbers."""
+        groups: dict[int, list[Action]] = {state.state_id: [] for state in self.states}
+        for action in self.actions:
+            groups[action.state_id].append(action)
+        return groups
+
+    def prefixes(self) -> dict[int, tuple[str, ...]]:
+        """The texts of the steps taken before each state, by state number."""
+        text_of = {action.action_id: action.text for action in self.actions}
+        prefix: dict[int, tuple[str, ...]] = {}
+        for state in self.states:
+            if state.parent_state_id is None or state.via_action_id is None:
+                prefix[state.state_id] = ()
+            else:
+                prefix[state.state_id] = (*prefix[state.parent_state_id], text_of[state.via_action_id])
+        return prefix
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenTree:
+    """One line of a judging or training run's input: a tree and which of its actions the run is about."""
+
+    tree: QuestionTree
+    selected: tuple[int, ...]  # action numbers
+    probe: bool = False  # held out of training, for the probe
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge said of one action."""
+
+    verdict_id: int
+    action_id: int
+    run_id: int
+    judge: str
+    model: str
+    prompt_sha: str
+    status: Literal["judged", "unjudged"]
+    correct: bool | None = None
+    progress: bool | None = None
+    reward: float | None = None
+    rationale: str | None = None
+    raw: str | None = None
+    created_at: str = ""  # ISO 8601, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a human said of one action. `client_uid` is made by the client, so that a retry is harmless."""
+
+    client_uid: str
+    action_id: int
+    value: LabelValue
+    auditor: str
+    reason: str | None = None
+    blind: bool | None = None
+    adjudicates: bool = False
+    flagged: bool = False
+    created_at: str = ""  # ISO 8601, UTC; set by the owner
+    label_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One time that a policy produced an action."""
+
+    action_id: int
+    run_id: int
+    trajectory_id: int
+    trajectory: str  # the trajectory's portable id
+    step: int
+    branch_id: int
+    is_backbone: bool
+    n_tokens: int | None = None
+    logprob: float | None = None
+    finish_reason: str | None = None
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDetail:
+    """Everything that is known of one action."""
+
+    question: Question
+    prefix: tuple[str, ...]
+    action: Action
+    siblings: tuple[Action, ...]
+    verdicts: tuple[Verdict, ...]
+    labels: tuple[Label, ...]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `rate` is in units a second of this attempt; 0 when unknown."""
+
+    done: int
+    total: int
+    unit: str = ""
+    rate: float = 0.0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        return (self.total - self.done) / self.rate if self.rate > 0 and self.total >= self.done else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: its frozen settings, and how it stands."""
+
+    run_id: int
+    run_uid: str
+    kind: str
+    name: str
+    status: str
+    config: dict[str, Any]
+    folder: str  # absolute
+    attempt: int = 1
+    created_by: str = ""
+    created_at: str = ""
+    ended_at: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    progress: Progress | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A judge: a name, a model and a prompt. The lowest rank decides; one without a rank never does."""
+
+    judge_id: int
+    name: str
+    model: str
+    prompt_sha: str
+    rank: int | None = None
+    verdicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One sample of the `branched` interchange format (docs/formats.md), checked but not yet stored."""
+
+    question_id: str  # the dataset's id
+    step: int
+    branch_id: int
+    is_backbone: bool
+    state: str
+    action: str
+    reward: float | None = None
+    dataset: str | None = None
+    split: str | None = None
+    gold: str | None = None
+    solution: str | None = None
+    trajectory_id: str | None = None
+    judge: str | None = None
+    rationale: str | None = None
+    label: str | None = None
+    auditor: str | None = None
+    logprob: float | None = None
+    n_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSample:
+    """A sample whose place in its question's tree is known: the steps before it are spelled out."""
+
+    trajectory_id: str
+    step: int
+    branch_id: int
+    is_backbone: bool
+    prefix: tuple[str, ...]
+    action: str
+    is_answer: bool
+    reward: float | None = None
+    judge: str | None = None
+    rationale: str | None = None
+    label: str | None = None
+    auditor: str | None = None
+    logprob: float | None = None
+    n_tokens: int | None = None
+    line: int = 0  # where in the file it stood, for messages
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedQuestion:
+    """A question with all samples of it that a file holds."""
+
+    question: NewQuestion
+    samples: tuple[PlacedSample, ...]
+
+
+T = TypeVar("T")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as a JSON-ready dict; fields that hold their default stay in."""
+    return dataclasses.asdict(record)
+
+
+@cache
+def _field_types(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    origin = get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        inner = [arg for arg in get_args(kind) if arg is not type(None)]
+        return _convert(inner[0], value) if len(inner) == 1 else value
+    if origin is tuple:
+        args = get_args(kind)
+        if len(args) == 2 and args[1] is Ellipsis:
+            return tuple(_convert(args[0], item) for item in value)
+        return tuple(value)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return from_json(kind, value)
+    return value
+
+
+def from_json(cls: type[T], value: dict[str, Any]) -> T:
+    """The record of class `cls` that `to_json` wrote; keys it does not know are left out.
+
+    Raises InputError where a needed key is missing.
+    """
+    hints: dict[str, Any] = _field_types(typing.cast(Any, cls))
+    try:
+        return cls(**{name: _convert(hints[name], value[name]) for name in hints if name in value})
+    except TypeError as error:
+        raise InputError(
+            f"not a {cls.__name__}: {error}", "the file or message comes from another version"
+        ) from error
