@@ -1,0 +1,117 @@
+"""What commands print: data to stdout, words to stderr, model text made safe."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bswirl.display import safe_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+WIDE = 4096  # columns where stdout is no terminal: nothing is cut or wrapped
+
+
+def json_option(command: Command) -> Command:
+    """Adds `--json` to a command, as the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout, in ASCII, so that no text in it reaches the terminal raw."""
+    click.echo(json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, indent=2))
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null for what JSON has no number for (a run's NaN or infinite metric)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def note(message: str) -> None:
+    """Words to stderr."""
+    click.echo(safe_text(message), err=True)
+
+
+def warn(message: str) -> None:
+    """A warning to stderr, marked as one."""
+    click.echo(f"bswirl: warning: {safe_text(' '.join(message.split()))}", err=True)
+
+
+def print_renderable(renderable: RenderableType) -> None:
+    """Shows a table or a tree on stdout, without trailing blanks."""
+    console = _console()
+    with console.capture() as capture:
+        console.print(renderable)
+    for line in capture.get().splitlines():
+        click.echo(line.rstrip(), color=console.is_terminal)
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+) -> None:
+    """Rows in aligned columns. `right` names the headings of right-aligned columns; None shows as `–`."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    print_renderable(table)
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values, a line each."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(cell(name), cell(value))
+    print_renderable(table)
+
+
+def cell(value: object, *, style: str = "") -> Text:
+    """A value as text that is safe to show: numbers as `number` writes them, None as `–`."""
+    from rich.text import Text
+
+    if isinstance(value, Text):
+        return value
+    if value is None:
+        return Text("–", style=style or "dim")
+    if isinstance(value, float):
+        return Text(number(value), style=style)
+    return Text(safe_text(str(value), one_line=True), style=style)
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """A number with up to three decimals, `–` for none."""
+    if value is None:
+        return "–"
+    if value == int(value):
+        return f"{int(value):+d}" if signed else str(int(value))
+    return f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDE)
+    return console

@@ -1,0 +1,157 @@
+"""`bswirl runs`: how runs stand, their logs, and cancelling, resuming and attaching them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bswirl.cli.invocation import Invocation, pass_invocation
+from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
+from bswirl.cli.waiting import detach_option, eta, finish
+from bswirl.display import safe_text
+from bswirl.records import RUN_KINDS, Run, to_json
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def runs(context: click.Context) -> None:
+    """The project's runs. Without a command, lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(runs_list)
+
+
+@runs.command("list")
+@click.option("--kind", type=click.Choice(RUN_KINDS), help="Only runs of this kind.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+@pass_invocation
+def runs_list(
+    invocation: Invocation, kind: str | None = None, limit: int = 50, as_json: bool = False
+) -> None:
+    """Lists the newest runs."""
+    with invocation.connect() as client:
+        found = client.runs(kind=kind, limit=limit)
+    if as_json:
+        print_json({"runs": [to_json(run) for run in found]})
+        return
+    print_table(
+        ("run", "kind", "name", "status", "progress", "made", "by"),
+        (
+            (run.run_id, run.kind, run.name, run.status, _progress(run), run.created_at[:16], run.created_by)
+            for run in found
+        ),
+        right=("run",),
+    )
+
+
+@runs.command("show")
+@click.argument("run_id", metavar="RUN", type=int)
+@json_option
+@pass_invocation
+def runs_show(invocation: Invocation, run_id: int, as_json: bool) -> None:
+    """Shows one run: settings, how it stands, what came of it and its metrics."""
+    with invocation.connect() as client:
+        run = client.run(run_id)
+        metrics = client.metrics(run_id)
+    if as_json:
+        print_json({**to_json(run), "metrics": metrics})
+        return
+    settings = run.config.get("settings", {})
+    facts: list[tuple[str, object]] = [
+        ("run", run.run_id),
+        ("kind", run.kind),
+        ("name", run.name),
+        ("status", f"{run.status}, attempt {run.attempt}"),
+        ("progress", _progress(run) or None),
+        ("made", f"{run.created_at} by {run.created_by}"),
+        ("ended", run.ended_at),
+        ("folder", run.folder),
+        ("input", f"{run.config.get('input_rows')} rows, sha256 {str(run.config.get('input_sha256'))[:12]}"),
+    ]
+    if run.error:
+        facts.append(("error", run.error))
+    facts += [(f"  {name}", value) for name, value in settings.items()]
+    facts += [(f"= {name}", value) for name, value in run.summary.items()]
+    print_facts(facts)
+    if metrics:
+        print_table(
+            ("metric", "points", "first", "last"),
+            (
+                (name, len(points), number(points[0][1]), number(points[-1][1]))
+                for name, points in sorted(metrics.items())
+                if points
+            ),
+            right=("points", "first", "last"),
+        )
+
+
+@runs.command("logs")
+@click.argument("run_id", metavar="RUN", type=int)
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
+@pass_invocation
+def runs_logs(invocation: Invocation, run_id: int, lines: int, follow: bool) -> None:
+    """Prints the end of a run's log."""
+    from bswirl import launch
+
+    with invocation.connect() as client:
+        run = client.run(run_id)
+        for line in launch.tail_log(run, lines, follow):
+            click.echo(safe_text(line.rstrip("\n")))
+
+
+@runs.command("cancel")
+@click.argument("run_id", metavar="RUN", type=int)
+@json_option
+@pass_invocation
+def runs_cancel(invocation: Invocation, run_id: int, as_json: bool) -> None:
+    """Asks a run to end; what it has done stays, and it can be resumed."""
+    from bswirl import launch
+
+    project = invocation.project()
+    with invocation.connect(project) as client:
+        launch.cancel_run(client, project, run_id)
+        run = launch.wait_run(client, run_id, lambda _: None)
+    if as_json:
+        print_json(to_json(run))
+    else:
+        note(f"run {run_id} is {run.status}; `bswirl runs resume {run_id}` goes on from there")
+
+
+@runs.command("resume")
+@click.argument("run_id", metavar="RUN", type=int)
+@detach_option
+@json_option
+@pass_invocation
+def runs_resume(invocation: Invocation, run_id: int, detach: bool, as_json: bool) -> None:
+    """Goes on with a run that was cancelled, failed or lost its worker."""
+    from bswirl import launch
+
+    project = invocation.project()
+    with invocation.connect(project) as client:
+        run = launch.resume_run(client, project, run_id)
+        finish(client, project, run, detach=detach, as_json=as_json)
+
+
+@runs.command("attach")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@json_option
+@pass_invocation
+def runs_attach(invocation: Invocation, folder: Path, as_json: bool) -> None:
+    """Takes in the run folder FOLDER, worked on elsewhere with `bswirl worker`."""
+    with invocation.connect() as client:
+        run = client.attach_run(folder)
+    if as_json:
+        print_json(to_json(run))
+    else:
+        note(f"{run.kind} run {run.run_id} is {run.status}")
+
+
+def _progress(run: Run) -> str:
+    progress: Any = run.progress
+    if progress is None or not progress.total:
+        return ""
+    shown = f"{progress.done}/{progress.total} {progress.unit}".rstrip()
+    return f"{shown}, {eta(progress)} left" if run.status == "running" else shown

@@ -1,0 +1,168 @@
+"""`bswirl generate`, `judge`, `train` and `evaluate`; `bswirl.launch` says which options each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bswirl.cli.invocation import Invocation, pass_invocation
+from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
+from bswirl.cli.waiting import detach_option, finish, print_run, wait
+from bswirl.errors import UsageError
+from bswirl.records import to_json
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl.evaluation.compare import Comparison
+    from bswirl.launch import Option
+    from bswirl.records import Run
+
+_CLICK_TYPES: dict[str, type] = {"whole": int, "number": float, "text": str, "list": str}
+_METAVARS = {"whole": "N", "number": "X", "list": "A,B"}
+
+
+def run_options(kind: str) -> Callable[[Command], Command]:
+    """Adds every option of that kind of run to a command; one that is not given is None."""
+
+    def decorate(command: Command) -> Command:
+        from bswirl.launch import options_of
+
+        for option in reversed(options_of(kind)):
+            command = _click_option(option)(command)
+        return command
+
+    return decorate
+
+
+def _click_option(option: Option) -> Callable[[Command], Command]:
+    text = _sentence(option.help)
+    if option.kind == "flag":
+        spelled = f"{option.flag}/--no-{option.flag[2:]}" if option.default else option.flag
+        return click.option(spelled, option.name, is_flag=True, default=None, help=text)
+    if option.shown_default:
+        text += f"  [{option.shown_default}]"
+    return click.option(
+        option.flag,
+        option.name,
+        type=click.Choice(option.choices) if option.choices else _CLICK_TYPES[option.kind],
+        metavar=None if option.choices else _METAVARS.get(option.kind) or option.name.upper(),
+        required=option.required,
+        help=text,
+    )
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital, unless it begins with a word to be typed, and a full stop."""
+    first = text.split(" ", 1)[0]
+    return (text if first.endswith(",") else text[:1].upper() + text[1:]) + "."
+
+
+def _run(
+    invocation: Invocation,
+    kind: str,
+    options: dict[str, Any],
+    *,
+    detach: bool,
+    as_json: bool,
+    compare: int | None = None,
+) -> None:
+    """Checks what was asked for, starts the run, waits for it and prints what came of it."""
+    from bswirl import launch
+
+    project = invocation.project()
+    request = launch.make_request(kind, project, {name: v for name, v in options.items() if v is not None})
+    with invocation.connect(project) as client:
+        earlier = None if compare is None else _evaluation(client, compare)
+        run = launch.start_run(client, project, request, say=note)
+        if earlier is None:
+            finish(client, project, run, detach=detach, as_json=as_json)
+            return
+        run = wait(client, project, run)
+        comparison = _compared(client, earlier, run)
+    if as_json:
+        print_json({**to_json(run), "comparison": to_json(comparison)})
+    else:
+        print_run(run)
+        print_facts(_comparison_facts(earlier, run, comparison))
+
+
+@click.command()
+@run_options("generate")
+@detach_option
+@json_option
+@pass_invocation
+def generate(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
+    """Samples solutions, and alternative steps at each of their states."""
+    _run(invocation, "generate", options, detach=detach, as_json=as_json)
+
+
+@click.command()
+@run_options("judge")
+@detach_option
+@json_option
+@pass_invocation
+def judge(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
+    """Gives verdicts on the actions that have none yet."""
+    _run(invocation, "judge", options, detach=detach, as_json=as_json)
+
+
+@click.command()
+@run_options("train")
+@detach_option
+@json_option
+@pass_invocation
+def train(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
+    """Trains a LoRA adapter on a policy from the project's rewards.
+
+    Questions of the test split are refused unless --allow-test is given.
+    """
+    _run(invocation, "train", options, detach=detach, as_json=as_json)
+
+
+@click.command()
+@run_options("evaluate")
+@click.option("--compare", type=int, metavar="RUN", help="Compare with evaluation RUN on the same questions.")
+@detach_option
+@json_option
+@pass_invocation
+def evaluate(
+    invocation: Invocation, /, compare: int | None, detach: bool, as_json: bool, **options: Any
+) -> None:
+    """Measures greedy accuracy on a split; every answer is kept."""
+    if compare is not None and detach:
+        raise click.UsageError("--compare waits for the run's end: leave out --detach")
+    _run(invocation, "evaluate", options, detach=detach, as_json=as_json, compare=compare)
+
+
+def _evaluation(client: Client, run_id: int) -> Run:
+    """The finished evaluation of that number. Raises UsageError where it is something else."""
+    run = client.run(run_id)
+    if run.kind != "evaluate" or run.status != "done":
+        raise UsageError(
+            f"run {run_id} is no finished evaluation but a {run.kind} run that is {run.status}",
+            "`bswirl runs list --kind evaluate` shows which there are",
+        )
+    return run
+
+
+def _compared(client: Client, earlier: Run, later: Run) -> Comparison:
+    from bswirl.evaluation.compare import compare
+
+    return compare(client.answers(earlier.run_id), client.answers(later.run_id))
+
+
+def _comparison_facts(earlier: Run, later: Run, found: Comparison) -> list[tuple[str, object]]:
+    if not found.n:
+        return [(f"against run {earlier.run_id}", "no question in common")]
+    return [
+        (f"against run {earlier.run_id}", f"{earlier.name}, on {found.n} questions that both answered"),
+        (
+            "correct",
+            f"run {earlier.run_id}: {found.correct_a}, run {later.run_id}: {found.correct_b} "
+            f"({number(found.difference, signed=True)})",
+        ),
+        ("fixed, broken", f"{len(found.fixed)}, {len(found.broken)}"),
+        ("McNemar exact p", number(found.p)),
+    ]

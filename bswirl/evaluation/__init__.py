@@ -1,0 +1,1 @@
+"""Evaluating a policy: greedy final-answer accuracy, and the comparison of two policies."""

@@ -1,0 +1,137 @@
+"""An evaluation run as a worker does it: one greedy solution a question, scored against gold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bswirl.answers import answers_match, flexible_answer, strict_answer
+from bswirl.errors import InputError
+from bswirl.policies.base import Sampled, SampleRequest
+from bswirl.policies.catalogue import PolicySpec, missing_extra, open_policy
+from bswirl.records import Question, from_json
+from bswirl.runs.context import RunContext
+from bswirl.statistics import wilson_interval
+
+DEFAULT_BATCH = 32
+DEFAULT_MAX_TOKENS = 512
+DEFAULT_MAX_STEPS = 16
+
+
+def run(context: RunContext) -> dict[str, Any]:
+    """Answer every question of the frozen input that has no answer yet; returns the summary over all.
+
+    Raises InputError where no question has a gold answer, CancelledError (resumable), and BswirlError where
+    the `train` extra is missing.
+    """
+    questions = _questions(context)
+    answers = {row["question_id"]: row for row in context.journal_rows() if row.get("t") == "answer"}
+    left = [question for question in questions if question.question_id not in answers]
+    context.progress(len(questions) - len(left), len(questions), "questions")
+    if left:
+        try:
+            from bswirl.policies.devices import resolve_device
+
+            device = resolve_device(context.settings.get("device") or "auto")
+        except ModuleNotFoundError as error:
+            raise missing_extra(error) from error
+        with context.device_lock(str(device)):
+            _answer(context, left, answers, str(device), len(questions))
+    return summarise(questions, answers)
+
+
+def _questions(context: RunContext) -> list[Question]:
+    every = [from_json(Question, line) for line in context.input_rows()]
+    questions = [question for question in every if question.gold is not None]
+    if not questions:
+        raise InputError("none of the questions has a gold answer", "choose another dataset")
+    if len(questions) < len(every):
+        context.warn(f"{len(every) - len(questions)} questions have no gold answer and were left out")
+    return questions
+
+
+def _answer(
+    context: RunContext,
+    left: Sequence[Question],
+    answers: dict[int, dict[str, Any]],
+    device: str,
+    total: int,
+) -> None:
+    """Answer `left` in batches; each batch is in the journal before the next begins."""
+    settings = context.settings
+    batch_size = settings.get("batch_size") or DEFAULT_BATCH
+    name = settings["policy"]
+    policy = open_policy(
+        PolicySpec.from_json(context.config["policies"][name]),
+        device=device,
+        load_in_4bit=bool(settings.get("load_in_4bit")),
+        batch_size=batch_size,
+        log=context.log,
+    )
+    for start in range(0, len(left), batch_size):
+        context.check_cancelled()
+        batch = left[start : start + batch_size]
+        requests = [
+            SampleRequest(
+                question=question.text,
+                stop="solution",
+                key=question.question_id,
+                max_steps=settings.get("max_steps") or DEFAULT_MAX_STEPS,
+            )
+            for question in batch
+        ]
+        sampled = policy.sample(
+            requests,
+            temperature=1.0,
+            max_tokens=settings.get("max_tokens") or DEFAULT_MAX_TOKENS,
+            seed=0,
+            greedy=True,
+            check=context.check_cancelled,
+        )
+        rows = [score(question, found[0]) for question, found in zip(batch, sampled, strict=True)]
+        context.emit(*rows)
+        answers.update({row["question_id"]: row for row in rows})
+        context.progress(len(answers), total, "questions")
+        context.log(
+            f"{len(answers)}/{total} answered, {sum(row['is_correct'] for row in answers.values())} right"
+        )
+
+
+def score(question: Question, sampled: Sampled) -> dict[str, Any]:
+    """The journal's row of one solution. It is correct when its strict answer matches gold."""
+    strict, flexible = strict_answer(sampled.text), flexible_answer(sampled.text)
+    return {
+        "t": "answer",
+        "question_id": question.question_id,
+        "text": sampled.text,
+        "strict": strict,
+        "flexible": flexible,
+        "is_correct": answers_match(strict, question.gold),
+        "n_tokens": sampled.n_tokens,
+        "finish": sampled.finish,
+    }
+
+
+def summarise(questions: Sequence[Question], answers: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Accuracy with its 95% Wilson interval; flexible matching (the last number) is reported apart.
+
+    `unparsed` is the share of solutions without a marked answer, `truncated` of those cut at the token limit.
+    """
+    n = len(questions)
+    rows = [answers[question.question_id] for question in questions]
+    correct = sum(bool(row["is_correct"]) for row in rows)
+    flexible = sum(
+        answers_match(row["flexible"], question.gold) for row, question in zip(rows, questions, strict=True)
+    )
+    low, high = wilson_interval(correct, n)
+    return {
+        "accuracy": correct / n,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "n": n,
+        "correct": correct,
+        "flexible_accuracy": flexible / n,
+        "unparsed": sum(row["strict"] is None for row in rows) / n,
+        "truncated": sum(row.get("finish") == "length" for row in rows) / n,
+        "mean_tokens": sum(row["n_tokens"] for row in rows) / n,
+    }

@@ -1,0 +1,1 @@
+"""Generating data: full solutions, and alternative next steps at every state of each."""

@@ -1,0 +1,36 @@
+"""Starting runs and following them, for the command line and the app alike."""
+
+from __future__ import annotations
+
+from bswirl.launch.options import Option, command_line, default_of, options_of, parse_options
+from bswirl.launch.requests import (
+    RunRequest,
+    evaluate_request,
+    generate_request,
+    judge_request,
+    make_request,
+    train_request,
+)
+from bswirl.launch.start import NothingToDoError, cancel_run, resume_run, start_run
+from bswirl.launch.watch import tail_log, wait_run, watch_run
+
+__all__ = [
+    "NothingToDoError",
+    "Option",
+    "RunRequest",
+    "cancel_run",
+    "command_line",
+    "default_of",
+    "evaluate_request",
+    "generate_request",
+    "judge_request",
+    "make_request",
+    "options_of",
+    "parse_options",
+    "resume_run",
+    "start_run",
+    "tail_log",
+    "train_request",
+    "wait_run",
+    "watch_run",
+]

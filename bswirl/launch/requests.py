@@ -1,0 +1,128 @@
+"""From what a user asked for to a run that can be started: all is checked before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bswirl.errors import UsageError
+from bswirl.judging.catalogue import resolve_judge
+from bswirl.launch.checks import SAMPLING_PACKAGES, TRAINING_PACKAGES, check_packages
+from bswirl.launch.options import parse_options
+from bswirl.policies.catalogue import PolicySpec, resolve_policy
+from bswirl.policies.devices import check_device_name
+from bswirl.project import Project
+from bswirl.training.settings import TrainSettings
+
+_SELECTING = {"dataset", "split", "limit"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that was asked for and may be started: its settings are whole and checked."""
+
+    kind: str
+    name: str
+    settings: dict[str, Any]
+    select: dict[str, Any]  # filters of the owner's `select`
+    policies: dict[str, PolicySpec] = field(default_factory=dict)
+    from_solutions: bool = False  # train on the datasets' solutions instead of sampled trees
+
+
+def make_request(kind: str, project: Project, values: dict[str, Any]) -> RunRequest:
+    """The request of that kind from what was filled into a form. Raises as the four below."""
+    builders = {
+        "generate": generate_request,
+        "judge": judge_request,
+        "train": train_request,
+        "evaluate": evaluate_request,
+    }
+    parse_options(kind, values)
+    return builders[kind](project, **values)
+
+
+def generate_request(project: Project, **values: Any) -> RunRequest:
+    """Sampling; takes the fields of GenerateOptions.
+
+    Raises UsageError on a wrong option or an unknown policy or device, InputError where files of the policy
+    are missing, BswirlError where a package is.
+    """
+    options = parse_options("generate", values)
+    spec = _policy(project, options)
+    check_packages(_needed(SAMPLING_PACKAGES, options), "sampling from a local model")
+    return RunRequest(
+        kind="generate",
+        name=spec.name,
+        settings=_without(options, _SELECTING),
+        select=_only(options, _SELECTING),
+        policies={spec.name: spec},
+    )
+
+
+def judge_request(project: Project | None = None, **values: Any) -> RunRequest:  # noqa: ARG001 - as the others
+    """Judging; takes the fields of JudgeOptions. Raises UsageError on a wrong option or an unknown judge."""
+    options = parse_options("judge", values)
+    judge = resolve_judge(options["judge"])
+    return RunRequest(kind="judge", name=judge.name, settings={"judge": judge.name}, select=options)
+
+
+def train_request(project: Project, **values: Any) -> RunRequest:
+    """Training; takes the fields of TrainSettings and TrainSelection. Raises as `generate_request`.
+
+    Also raises UsageError where the test split is chosen without `allow_test`.
+    """
+    options = parse_options("train", values)
+    if options["split"] == "test" and not options["allow_test"]:
+        raise UsageError("the test split is not for training", "--allow-test insists on it")
+    spec = _policy(project, options)
+    settings = TrainSettings.from_dict(options)
+    check_packages(_needed(TRAINING_PACKAGES, options), "training")
+    from_solutions = settings.objective == "sft" and settings.sft_source == "gold"
+    probe = {"probe_fraction": options["probe_fraction"], "seed": settings.seed}
+    return RunRequest(
+        kind="train",
+        name=f"{settings.objective} {spec.name}",
+        settings=settings.to_dict(),
+        select={**_only(options, _SELECTING), **({} if from_solutions else probe)},
+        policies={spec.name: spec},
+        from_solutions=from_solutions,
+    )
+
+
+def evaluate_request(project: Project, **values: Any) -> RunRequest:
+    """Evaluation; takes the fields of EvaluateOptions. Raises as `generate_request`."""
+    options = parse_options("evaluate", values)
+    spec = _policy(project, options)
+    check_packages(_needed(SAMPLING_PACKAGES, options), "evaluating a local model")
+    return RunRequest(
+        kind="evaluate",
+        name=spec.name,
+        settings=_without(options, _SELECTING),
+        select=_only(options, _SELECTING),
+        policies={spec.name: spec},
+    )
+
+
+def policies_json(request: RunRequest) -> dict[str, Any]:
+    """The request's resolved policies as a run's config holds them."""
+    return {name: asdict(spec) for name, spec in request.policies.items()}
+
+
+def _policy(project: Project, options: dict[str, Any]) -> PolicySpec:
+    """The checked policy of the options; its canonical name replaces what was typed."""
+    check_device_name(options["device"])
+    spec = resolve_policy(options["policy"], project)
+    options["policy"] = spec.name
+    return spec
+
+
+def _needed(packages: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
+    return (*packages, "bitsandbytes") if options["load_in_4bit"] else packages
+
+
+def _only(options: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in names}
+
+
+def _without(options: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}

@@ -1,0 +1,187 @@
+"""The methods that read. docs/protocol.md lists them with their parameters and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from bswirl.errors import UsageError
+from bswirl.owner.session import Session
+from bswirl.store import queries
+from bswirl.store.database import snapshot
+from bswirl.store.exports import export_samples
+from bswirl.store.fields import INT64, Fields
+from bswirl.store.judges import list_judges
+from bswirl.store.labels import newest_labels
+from bswirl.store.runs import find_run, list_runs
+from bswirl.store.selection import Outcome, Scope, select_questions, select_to_judge, select_to_train
+from bswirl.store.trees import read_action, read_tree
+
+MOST_ROWS = 100_000
+
+Stream = Generator[Any, None, dict[str, Any]]
+
+_SELECTIONS = {
+    "generate": {"dataset", "split", "limit"},
+    "evaluate": {"dataset", "split", "limit"},
+    "judge": {"dataset", "split", "limit", "judge", "model", "prompt_sha", "again"},
+    "train": {"dataset", "split", "limit", "probe_fraction", "seed"},
+}
+
+
+def _stats(session: Session, _params: Fields) -> Any:
+    session.owner.writer.freshen_statistics()
+    with snapshot(session.cursor) as cursor:
+        return queries.count_everything(cursor)
+
+
+def _questions(session: Session, params: Fields) -> Any:
+    session.owner.writer.freshen_statistics()
+    with snapshot(session.cursor) as cursor:
+        rows, total = queries.list_questions(
+            cursor,
+            search=params.optional_text("search") or "",
+            dataset=params.optional_text("dataset"),
+            split=params.optional_text("split"),
+            only=params.optional_text("filter") or "all",
+            sort=params.optional_text("sort") or "id",
+            descending=bool(params.flag("descending")),
+            offset=params.optional_integer("offset") or 0,
+            limit=_limit(params, 200),
+        )
+    return {"rows": rows, "total": total}
+
+
+def _datasets(session: Session, _params: Fields) -> Any:
+    return queries.list_datasets(session.cursor)
+
+
+def _tree(session: Session, params: Fields) -> Any:
+    address = params.number_or_text("question")
+    with snapshot(session.cursor) as cursor:
+        return read_tree(cursor, address)
+
+
+def _action(session: Session, params: Fields) -> Any:
+    action_id = params.integer("action_id", high=INT64)
+    with snapshot(session.cursor) as cursor:
+        return read_action(cursor, action_id)
+
+
+def _labels(session: Session, params: Fields) -> Any:
+    return newest_labels(session.cursor, _limit(params, 50), params.optional_text("auditor"))
+
+
+def _runs(session: Session, params: Fields) -> Any:
+    return list_runs(
+        session.cursor, session.owner.project.root, params.optional_text("kind"), _limit(params, 200)
+    )
+
+
+def _run(session: Session, params: Fields) -> Any:
+    return find_run(session.cursor, session.owner.project.root, params.integer("run_id"))
+
+
+def _metrics(session: Session, params: Fields) -> Any:
+    after = params.optional_integer("after", low=-INT64, high=INT64)
+    with snapshot(session.cursor) as cursor:
+        return queries.read_metrics(cursor, params.integer("run_id"), after)
+
+
+def _shifts(session: Session, params: Fields) -> Any:
+    step = params.optional_integer("step", high=INT64)
+    with snapshot(session.cursor) as cursor:
+        return queries.read_shifts(cursor, params.integer("run_id"), step)
+
+
+def _answers(session: Session, params: Fields) -> Any:
+    with snapshot(session.cursor) as cursor:
+        return queries.read_answers(cursor, params.integer("run_id"))
+
+
+def _judges(session: Session, _params: Fields) -> Any:
+    return list_judges(session.cursor)
+
+
+def _ingest_errors(session: Session, params: Fields) -> Any:
+    return queries.read_ingest_errors(session.cursor, params.optional_integer("run_id"), _limit(params, 50))
+
+
+def _limit(params: Fields, default: int) -> int:
+    limit = params.optional_integer("limit")
+    return min(default if limit is None else limit, MOST_ROWS)
+
+
+def _export(session: Session, params: Fields) -> Stream:
+    dataset = params.optional_text("dataset")
+    count = 0
+    with snapshot(session.cursor) as cursor:
+        for row in export_samples(cursor, dataset):
+            count += 1
+            yield row
+    return {"rows": count}
+
+
+def _select(session: Session, params: Fields) -> Stream:
+    kind = params.text("kind")
+    if kind not in _SELECTIONS:
+        raise UsageError(f"nothing can be selected for `{kind}`", f"kinds are {', '.join(_SELECTIONS)}")
+    unknown = params.names() - _SELECTIONS[kind] - {"kind"}
+    if unknown:
+        raise UsageError(
+            f"`{min(unknown)}` is no filter for {kind} runs",
+            f"filters are {', '.join(sorted(_SELECTIONS[kind]))}",
+        )
+    outcome = Outcome()
+    with snapshot(session.cursor) as cursor:
+        yield from _selection(cursor, kind, params, outcome)
+    return outcome.to_json()
+
+
+def _selection(cursor: Any, kind: str, params: Fields, outcome: Outcome) -> Iterable[Any]:
+    splits = params.texts("split")
+    scope = Scope(
+        params.optional_text("dataset"),
+        splits or (("train",) if kind == "train" else ()),
+        params.optional_integer("limit", low=-INT64, high=INT64),
+    )
+    if kind == "judge":
+        return select_to_judge(
+            cursor,
+            scope,
+            outcome,
+            judge=params.text("judge"),
+            model=params.optional_text("model"),
+            prompt_sha=params.optional_text("prompt_sha"),
+            again=bool(params.flag("again")),
+        )
+    if kind == "train":
+        return select_to_train(
+            cursor,
+            scope,
+            outcome,
+            probe_fraction=params.number("probe_fraction") or 0.0,
+            seed=params.optional_integer("seed", low=-INT64, high=INT64) or 0,
+        )
+    return select_questions(cursor, scope, outcome, prefer_test=kind == "evaluate")
+
+
+READING: dict[str, Callable[[Session, Fields], Any]] = {
+    "stats": _stats,
+    "questions": _questions,
+    "datasets": _datasets,
+    "tree": _tree,
+    "action": _action,
+    "labels": _labels,
+    "runs": _runs,
+    "run": _run,
+    "metrics": _metrics,
+    "shifts": _shifts,
+    "answers": _answers,
+    "judges": _judges,
+    "ingest_errors": _ingest_errors,
+}
+STREAMS: dict[str, Callable[[Session, Fields], Stream]] = {
+    "export_samples": _export,
+    "select": _select,
+}

@@ -1,0 +1,201 @@
+"""Which policies there are: names to models and adapters. Light: nothing here loads a model or torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bswirl.errors import BswirlError, InputError, UsageError
+from bswirl.project import PolicySettings, Project, load_settings
+from bswirl.records import from_json
+from bswirl.resources import demo_folder
+
+if TYPE_CHECKING:
+    from bswirl.policies.base import Policy
+
+EMBEDDED = "smollm2"
+DEMO = "demo"
+BUILTIN = {
+    EMBEDDED: "SmolLM2-135M-Instruct, fetched once; sampled with a two-shot chat in front",
+    DEMO: "SmolLM2-135M-Instruct with the shipped warm-start adapter",
+}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """A resolved policy: what to load and how it is prompted. Frozen into a run's config."""
+
+    name: str
+    model: str  # "smollm2", a folder, a .gguf file, or a hub id
+    adapters: tuple[str, ...] = ()  # folders of PEFT adapters, merged into the model in this order
+    kind: str = "local"
+    few_shot: bool = False  # sampled with a fixed two-shot chat in front of the canonical rendering
+    description: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> PolicySpec:
+        """The spec that `to_json` wrote. Raises InputError where a key is missing."""
+        return from_json(cls, value)
+
+
+def policy_names(project: Project | None) -> list[str]:
+    """The names that need no path: builtin ones and those of the project's settings."""
+    named = load_settings(project).policies if project is not None else {}
+    return [*BUILTIN, *(name for name in named if name not in BUILTIN)]
+
+
+def resolve_policy(name: str, project: Project | None = None) -> PolicySpec:
+    """The policy that `name` means: builtin, in `bswirl.toml`, a model folder, a hub id, or `NAME@RUN`.
+
+    `NAME@RUN` is NAME with the adapter that training run RUN made on top. Raises UsageError for a name that
+    means nothing and InputError where its files are missing.
+    """
+    named = load_settings(project).policies if project is not None else {}
+    if name in named:
+        return _from_settings(named[name])
+    if name == EMBEDDED:
+        return PolicySpec(EMBEDDED, EMBEDDED, few_shot=True, description=BUILTIN[EMBEDDED])
+    if name == DEMO:
+        adapter = demo_folder() / "adapter"
+        check_adapter_folder(adapter)
+        return PolicySpec(DEMO, EMBEDDED, (str(adapter),), description=BUILTIN[DEMO])
+    base, at, run = name.rpartition("@")
+    if at and base and not Path(name).exists():
+        return _with_run(base, run, project)
+    return PolicySpec(name, _checked_model(name, project))
+
+
+def open_policy(
+    spec: PolicySpec,
+    *,
+    device: str = "auto",
+    load_in_4bit: bool = False,
+    batch_size: int = 32,
+    log: Callable[[str], None] | None = None,
+) -> Policy:
+    """Loads the policy, ready to sample `batch_size` rows at a time. Imports torch."""
+    if spec.kind != "local":
+        raise UsageError(f"policy {spec.name} is of an unknown kind: {spec.kind}", "update bswirl")
+    require_extra()
+    from bswirl.policies.local import LocalPolicy, load_model
+
+    loaded = load_model(spec, device=device, load_in_4bit=load_in_4bit, log=log)
+    return LocalPolicy(spec, loaded, batch_size=batch_size)
+
+
+def require_extra() -> None:
+    """Raises BswirlError unless what local models need is installed; imports none of it."""
+    for package in ("torch", "transformers", "peft", "safetensors", "gguf"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_extra(ModuleNotFoundError(name=package))
+
+
+def missing_extra(error: ModuleNotFoundError) -> BswirlError:
+    """What to say where a package that local models need is not installed."""
+    return BswirlError(f"local models need the package {error.name}", "pip install 'bswirl[train]'")
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raises InputError unless `folder` holds a model that can be loaded without running its code."""
+    if any(folder.glob("*.gguf")):
+        return
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder} holds an adapter, not a model",
+            'name it in bswirl.toml: [policies.NAME] path = "MODEL", adapter = "…"',
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder} has no weights (safetensors or GGUF)", "give a Hugging Face model folder or a hub id"
+        )
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} has no config.json", "give a whole Hugging Face model folder")
+
+
+def check_adapter_folder(folder: Path) -> None:
+    """Raises InputError unless `folder` holds a PEFT adapter in safetensors."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(f"adapter {folder} has no {name}", "give a folder that PEFT saved")
+
+
+def _from_settings(settings: PolicySettings) -> PolicySpec:
+    adapters = (settings.adapter,) if settings.adapter else ()
+    for adapter in adapters:
+        check_adapter_folder(Path(adapter))
+    model = settings.path if settings.path == EMBEDDED else _checked_model(settings.path, None)
+    few_shot = model == EMBEDDED and not adapters
+    return PolicySpec(settings.name, model, adapters, few_shot=few_shot, description=settings.description)
+
+
+def _checked_model(name: str, project: Project | None) -> str:
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        check_model_folder(path)
+        return str(path.resolve())
+    if path.is_file() and path.suffix == ".gguf":
+        return str(path.resolve())
+    if name.startswith((".", "/", "~")):
+        raise InputError(f"{name}: no such model folder", "give a Hugging Face model folder or a hub id")
+    if _HUB_ID.fullmatch(name):
+        return name
+    known = ", ".join(policy_names(project))
+    raise UsageError(f"unknown policy {name}", f"known: {known}; or a model folder or a hub id (org/name)")
+
+
+def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
+    """`base` with the adapter of training run `run` on top."""
+    spec = resolve_policy(base, project)
+    if not run.isdecimal():
+        raise UsageError(f"{base}@{run}: {run!r} is no run number", "write NAME@RUN, as in demo@7")
+    if project is None:
+        raise UsageError(f"{base}@{run} needs a project", "name one with -p DIR")
+    folder = project.run_folder(int(run))
+    trained = _trained_spec(folder, base, run)
+    if (trained.model, len(trained.adapters)) != (spec.model, len(spec.adapters)):
+        raise InputError(
+            f"run {run} trained another {base} than the one of today ({trained.model}, not {spec.model})",
+            "name the policy as it was in bswirl.toml",
+        )
+    adapter = folder / "adapter"
+    if not adapter.is_dir():
+        raise InputError(
+            f"run {run} has no adapter yet", f"see `bswirl runs show {run}`; resume it if it ended early"
+        )
+    check_adapter_folder(adapter)
+    return replace(
+        spec,
+        name=f"{base}@{run}",
+        adapters=(*spec.adapters, str(adapter)),
+        few_shot=False,
+        description=f"{base} with the adapter of run {run}",
+    )
+
+
+def _trained_spec(folder: Path, base: str, run: str) -> PolicySpec:
+    """The policy that training run `run` started from, which must be `base`."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no run {run} in this project", "see `bswirl runs list`") from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / 'config.json'} cannot be read: {error}", "the run's folder is damaged"
+        ) from error
+    if config.get("kind") != "train":
+        raise InputError(f"run {run} is no training run but {config.get('kind')}", "see `bswirl runs list`")
+    policies = config.get("policies") or {}
+    if base not in policies:
+        raise InputError(
+            f"run {run} did not train {base} but {', '.join(policies) or 'nothing'}", "name that policy"
+        )
+    return PolicySpec.from_json(policies[base])

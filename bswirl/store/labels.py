@@ -1,0 +1,267 @@
+"""Labels: set, withdrawn, replayed from the mirror. A withdrawal is a label that names another."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from bswirl.errors import InputError, UsageError
+from bswirl.records import LABEL_VALUES, Label
+from bswirl.store.database import Cursor, iso, moment, storable, utc_now
+from bswirl.store.mirror import FIRST_SHA, chained
+from bswirl.store.writing import StoreWriter
+
+_COLUMNS = "label_id, client_uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at"
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewLabel:
+    """A label to be: what a client asked for, checked."""
+
+    client_uid: str
+    action_id: int
+    value: str
+    auditor: str
+    reason: str | None = None
+    blind: bool | None = None
+    adjudicates: bool = False
+    flagged: bool = False
+    peer_uid: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a field cannot be stored."""
+        if self.value not in LABEL_VALUES:
+            raise UsageError(f"`{self.value}` is no label", f"labels are {', '.join(LABEL_VALUES)}")
+        if not self.auditor.strip():
+            raise UsageError("a label needs an auditor's name", "give one with --as NAME")
+        check_uid(self.client_uid)
+
+
+def check_uid(text: str) -> None:
+    """Raises UsageError where `text` is no UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError as error:
+        raise UsageError(f"`{text}` is no UUID", "make one with uuid.uuid4()") from error
+
+
+def set_label(writer: StoreWriter, new: NewLabel) -> Label:
+    """Stores a label and returns it; the same client uid again returns the same label.
+
+    Value `withdrawn` withdraws the auditor's newest label of that action. Raises InputError where there is no
+    such action or nothing to withdraw.
+    """
+    if known := _by_uid(writer.cursor, new.client_uid):
+        return known
+    if new.value == "withdrawn":
+        current = _newest_in_force(writer.cursor, new.auditor, new.action_id)
+        if current is None:
+            raise InputError(
+                f"{new.auditor} has no label on action {new.action_id} to withdraw",
+                "`bswirl audit set` makes one",
+            )
+        return _insert(writer, new, withdraws=current.client_uid)
+    return _insert(writer, new, withdraws=None)
+
+
+def undo_label(
+    writer: StoreWriter, client_uid: str, auditor: str, peer_uid: int | None = None
+) -> Label | None:
+    """Withdraws the auditor's newest label in force and returns it; None where there is none.
+
+    The same client uid again returns what it withdrew the first time.
+    """
+    check_uid(client_uid)
+    row = writer.cursor.execute("SELECT withdraws FROM labels WHERE client_uid = ?", [client_uid]).fetchone()
+    if row:
+        return _by_uid(writer.cursor, row[0]) if row[0] else None
+    current = _newest_in_force(writer.cursor, auditor)
+    if current is None:
+        return None
+    withdrawal = NewLabel(client_uid, current.action_id, "withdrawn", auditor, peer_uid=peer_uid)
+    _insert(writer, withdrawal, withdraws=current.client_uid)
+    return current
+
+
+def newest_labels(
+    cursor: Cursor, limit: int, auditor: str | None = None, action_id: int | None = None
+) -> list[Label]:
+    """The newest labels, newest first, withdrawn ones and withdrawals among them."""
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS} FROM labels WHERE (?::VARCHAR IS NULL OR auditor = ?)"
+        " AND (?::BIGINT IS NULL OR action_id = ?) ORDER BY label_id DESC LIMIT ?",
+        [auditor, auditor, action_id, action_id, limit],
+    ).fetchall()
+    return [_label(row) for row in rows]
+
+
+def recover_labels(writer: StoreWriter) -> int:
+    """Makes store and mirror agree after a crash; call it once at start, inside no transaction.
+
+    Labels that reached only the mirror are stored (returns how many), those that only the store has (the
+    mirror was removed) are written to the mirror again.
+    """
+    newest = _newest_id(writer.cursor)
+    missing: list[dict[str, Any]] = []
+    common = 0  # the newest label that both have
+    for line in writer.mirror.newest_first():
+        if line is None:
+            continue
+        stored = _by_uid(writer.cursor, str(line.get("client_uid")))
+        if stored and stored.label_id is not None:
+            common = stored.label_id
+            break
+        missing.append(line)
+    if common < newest:
+        _mirror_again(writer, common)
+    replayed = 0
+    for line in reversed(missing):
+        with writer.transaction():
+            replayed += _replay(writer, line)
+    return replayed
+
+
+def _insert(writer: StoreWriter, new: NewLabel, withdraws: str | None) -> Label:
+    place = writer.cursor.execute(
+        "SELECT a.question_id, a.text, q.dataset || ':' || q.external_id FROM actions a"
+        " JOIN questions q USING (question_id) WHERE action_id = ?",
+        [new.action_id],
+    ).fetchone()
+    if place is None:
+        raise InputError(f"there is no action {new.action_id}", "`bswirl tree QUESTION` shows the numbers")
+    content = {
+        "label_id": writer.numbers.next("labels"),
+        "client_uid": new.client_uid,
+        "action_id": new.action_id,
+        "question": place[2],
+        "action_sha": _text_sha(place[1]),
+        "value": new.value,
+        "withdraws": withdraws,
+        "adjudicates": new.adjudicates,
+        "flagged": new.flagged,
+        "auditor": storable(new.auditor),
+        "peer_uid": new.peer_uid,
+        "reason": None if new.reason is None else storable(new.reason),
+        "blind": new.blind,
+        "created_at": iso(utc_now()),
+    }
+    previous = _last_sha(writer)
+    line = {**content, "previous_sha": previous, "sha": chained(previous, content)}
+    writer.label_lines.append(line)
+    return _store(writer, line, place[0])
+
+
+def _store(writer: StoreWriter, line: dict[str, Any], question_id: int) -> Label:
+    names = (
+        "label_id, client_uid, action_id, question_id, value, withdraws, adjudicates, flagged, auditor,"
+        " peer_uid, reason, blind, created_at, previous_sha, sha"
+    )
+    values = {**line, "question_id": question_id, "created_at": moment(line["created_at"])}
+    writer.cursor.execute(
+        f"INSERT INTO labels ({names}) VALUES ({', '.join('?' * (names.count(',') + 1))})",
+        [values[name.strip()] for name in names.split(",")],
+    )
+    writer.last_sha = line["sha"]
+    writer.touch("labels", questions=[question_id])
+    label = _by_uid(writer.cursor, line["client_uid"])
+    assert label is not None  # noqa: S101 - inserted above
+    return label
+
+
+def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
+    """Stores a label that only the mirror has; 0 where it does not fit this store."""
+    content = {name: value for name, value in line.items() if name not in ("previous_sha", "sha")}
+    try:
+        place = writer.cursor.execute(
+            "SELECT a.question_id, a.text FROM actions a WHERE action_id = ?", [line["action_id"]]
+        ).fetchone()
+        fits = place is not None and _text_sha(place[1]) == line["action_sha"]
+        sound = line["sha"] == chained(line["previous_sha"], content)
+    except (KeyError, TypeError):
+        fits = sound = False
+    if not fits or not sound or place is None:
+        _log.warning("labels.jsonl: label %s is of no action in this store; left out", line.get("client_uid"))
+        return 0
+    number = writer.numbers.next("labels")
+    _store(writer, {**line, "label_id": max(number, int(line["label_id"]))}, place[0])
+    writer.numbers.forget()
+    return 1
+
+
+def _mirror_again(writer: StoreWriter, after: int) -> None:
+    rows = writer.cursor.execute(
+        f"SELECT {_COLUMNS}, withdraws, peer_uid, previous_sha, sha, a.text,"
+        " q.dataset || ':' || q.external_id"
+        " FROM labels l JOIN actions a USING (action_id) JOIN questions q ON q.question_id = l.question_id"
+        " WHERE label_id > ? ORDER BY label_id",
+        [after],
+    ).fetchall()
+    writer.mirror.append([_line(row) for row in rows])
+    writer.mirror.keep()
+
+
+def _line(row: Sequence[Any]) -> dict[str, Any]:
+    label = dataclasses.asdict(_label(row))
+    withdraws, peer_uid, previous_sha, sha, text, question = row[10:]
+    return {
+        **label,
+        "question": question,
+        "action_sha": _text_sha(text),
+        "withdraws": withdraws,
+        "peer_uid": peer_uid,
+        "previous_sha": previous_sha,
+        "sha": sha,
+    }
+
+
+def _last_sha(writer: StoreWriter) -> str:
+    if writer.last_sha is None:
+        row = writer.cursor.execute("SELECT sha FROM labels ORDER BY label_id DESC LIMIT 1").fetchone()
+        writer.last_sha = row[0] if row else FIRST_SHA
+    return writer.last_sha
+
+
+def _newest_id(cursor: Cursor) -> int:
+    row = cursor.execute("SELECT max(label_id) FROM labels").fetchone()
+    return (row[0] if row else None) or 0
+
+
+def _newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None) -> Label | None:
+    row = cursor.execute(
+        f"SELECT {_COLUMNS} FROM labels WHERE auditor = ? AND value <> 'withdrawn'"
+        " AND (?::BIGINT IS NULL OR action_id = ?)"
+        " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
+        " ORDER BY label_id DESC LIMIT 1",
+        [auditor, action_id, action_id],
+    ).fetchone()
+    return _label(row) if row else None
+
+
+def _by_uid(cursor: Cursor, client_uid: str) -> Label | None:
+    row = cursor.execute(f"SELECT {_COLUMNS} FROM labels WHERE client_uid = ?", [client_uid]).fetchone()
+    return _label(row) if row else None
+
+
+def _label(row: Sequence[Any]) -> Label:
+    label_id, uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at = row[:10]
+    return Label(
+        client_uid=uid,
+        action_id=action_id,
+        value=value,
+        auditor=auditor,
+        reason=reason,
+        blind=blind,
+        adjudicates=adjudicates,
+        flagged=flagged,
+        created_at=iso(created_at),
+        label_id=label_id,
+    )
+
+
+def _text_sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

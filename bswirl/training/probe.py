@@ -1,0 +1,107 @@
+"""The held-out probe: how far log π moved on actions the run never trains on (docs/method.md §5)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bswirl.statistics import clustered_mean_interval
+from bswirl.training.rows import TrainingRow
+from bswirl.training.rowwise import action_logprobs
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """log π_θ(a|s) − log π_base(a|s) of one held-out action, in nats over all its tokens."""
+
+    action_id: int
+    question_id: int
+    reward: float
+    shift: float
+    n_tokens: int
+
+    @property
+    def is_positive(self) -> bool:
+        return self.reward >= 0.5
+
+
+def choose(rows: Sequence[TrainingRow], most: int, seed: int) -> list[TrainingRow]:
+    """At most `most` rows, always the same ones for the same seed, whatever order they come in."""
+
+    def place(row: TrainingRow) -> bytes:
+        return hashlib.sha256(f"probe:{seed}:{row.action_id}".encode()).digest()
+
+    return sorted(sorted(rows, key=place)[:most], key=lambda row: row.action_id)
+
+
+class Probe:
+    """Held-out rows with the base policy's log-probs, which are computed once."""
+
+    def __init__(self, model: Any, rows: Sequence[TrainingRow], budget: int) -> None:
+        self.rows = list(rows)
+        self._budget = budget
+        self._base = action_logprobs(model, self.rows, budget, base=True)
+
+    def shifts(self, model: Any) -> list[Shift]:
+        """The shift of every row now."""
+        was_training = model.training
+        model.eval()
+        now = action_logprobs(model, self.rows, self._budget)
+        model.train(was_training)
+        return [
+            Shift(
+                row.action_id,
+                row.question_id,
+                row.reward,
+                now[row.action_id] - self._base[row.action_id],
+                row.action_tokens,
+            )
+            for row in self.rows
+        ]
+
+
+def shift_metrics(shifts: Sequence[Shift]) -> dict[str, float]:
+    """Mean shift of positives (R = 1), of negatives (R = 0) and their margin, with 95% intervals.
+
+    Intervals are clustered by question and need two of them. What has no actions has no metric. Per token:
+    the group's shifts divided by its tokens.
+    """
+    positive = [shift for shift in shifts if shift.is_positive]
+    negative = [shift for shift in shifts if not shift.is_positive]
+    metrics: dict[str, float] = {}
+    for name, group in (("positive", positive), ("negative", negative)):
+        if group:
+            values = [entry.shift for entry in group]
+            _put(metrics, f"shift/{name}", values, [entry.question_id for entry in group])
+            metrics[f"shift_per_token/{name}"] = sum(values) / sum(entry.n_tokens for entry in group)
+    if positive and negative:
+        values = _margin_values(shifts, metrics["shift/positive"], metrics["shift/negative"])
+        _put(metrics, "shift/margin", values, [entry.question_id for entry in shifts])
+    return metrics
+
+
+def _margin_values(shifts: Sequence[Shift], positive: float, negative: float) -> list[float]:
+    """One value an action: their mean is the margin, their spread the margin's (influence function)."""
+    n = len(shifts)
+    n_positive = sum(entry.is_positive for entry in shifts)
+    margin = positive - negative
+    return [
+        margin
+        + (
+            (entry.shift - positive) * n / n_positive
+            if entry.is_positive
+            else -(entry.shift - negative) * n / (n - n_positive)
+        )
+        for entry in shifts
+    ]
+
+
+def _put(metrics: dict[str, float], name: str, values: Sequence[float], clusters: Sequence[int]) -> None:
+    mean, low, high = clustered_mean_interval(values, clusters)
+    metrics[name] = mean
+    if math.isfinite(low):  # one question alone gives no interval
+        metrics[f"{name}_low"] = low
+        metrics[f"{name}_high"] = high

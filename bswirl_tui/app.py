@@ -1,0 +1,210 @@
+"""The app: one process, one terminal, one project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from rich.text import Text
+from textual.app import App
+from textual.binding import BindingType
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.timer import Timer
+
+from bswirl.errors import BswirlError, UsageError
+from bswirl.records import LIVE_STATUSES, Run
+from bswirl_tui import actions, glyphs, hangup
+from bswirl_tui.commands import RegistryCommands
+from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
+from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.help import help_reader
+from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.state import AppState
+from bswirl_tui.text import line
+from bswirl_tui.themes import DARK, FALLBACK_VARIABLES, LIGHT, PLAIN, THEMES, fitting_theme, palette
+from bswirl_tui.widgets.bars import KeyBar, StatusBar
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl.project import Project
+
+T = TypeVar("T")
+FIRST_REFRESH_SECONDS = 0.05  # after a change
+NEXT_REFRESH_SECONDS = 0.5  # between refreshes
+
+
+class BswirlApp(App[int]):
+    """Shows a project and lets a person label its steps and start runs on it."""
+
+    TITLE = "bswirl"
+    CSS_PATH = Path(__file__).with_name("bswirl.tcss")
+    COMMANDS: ClassVar[set[type[RegistryCommands]]] = {RegistryCommands}  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.APP)]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = False  # ours opens it; Textual would add keys of its own
+    NOTIFICATION_TIMEOUT = 8
+
+    def __init__(self, project: Project, auditor: str | None = None) -> None:
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.animation_level = "none"
+        self.project = project
+        self.auditor = auditor
+        self.state = AppState(project.root.name, auditor or "")
+        self.link = Link(self, self._connect)
+        self._pending: ProjectChanged | None = None
+        self._refreshing: Timer | None = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = fitting_theme(self.console.color_system, no_color=self.no_color)
+
+    def _connect(self) -> Client:
+        from bswirl.client import connect
+
+        return connect(self.project, auditor=self.auditor)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(FALLBACK_VARIABLES)
+
+    def get_default_screen(self) -> Screen[Any]:
+        return MainScreen(self.state)
+
+    def on_mount(self) -> None:
+        self.link.start()
+        self.refresh_state()
+
+    def on_unmount(self) -> None:
+        self.link.stop()
+
+    # calls to the owner
+
+    def ask_owner(
+        self,
+        node: MessagePump,
+        key: str,
+        work: Callable[[Client], T],
+        done: Callable[[T], None],
+        *,
+        failed: Callable[[BswirlError], None] | None = None,
+        lane: Lane = "quick",
+    ) -> None:
+        """Runs `work` off the UI loop and `done` on it; a failure that nobody handles is told."""
+        self.link.request(node, key, work, done, failed or self.tell_problem, lane=lane)
+
+    def tell_problem(self, error: BswirlError) -> None:
+        """A failure in the background: said beside the work, without stopping it."""
+        text = line(str(error), limit=300).plain
+        self.notify(text, severity="error", markup=False)
+
+    def show_problem(self, error: BswirlError) -> None:
+        """A failure of what the user just asked for: a dialog."""
+        self.push_screen(Problem(error))
+
+    def say(self, message: Text, seconds: float = 6.0) -> None:
+        """Shows a message in the line of keys for a while."""
+        for bar in self.screen.query(KeyBar):
+            bar.say(message, seconds)
+
+    # what changes
+
+    def on_link_changed(self, event: LinkChanged) -> None:
+        was_lost = bool(self.state.problem)
+        self.state.problem = "" if event.connected else event.problem or "the owner went away"
+        self._refresh_bars()
+        if event.connected and was_lost:
+            self._changed(ProjectChanged.everything())
+
+    def on_project_changed(self, event: ProjectChanged) -> None:
+        self._changed(event)
+
+    def _changed(self, change: ProjectChanged) -> None:
+        """Gathers changes, so that many of them cost one refresh."""
+        self._pending = change if self._pending is None else self._pending.merged(change)
+        if self._refreshing is None:
+            self._refreshing = self.set_timer(FIRST_REFRESH_SECONDS, self._spread)
+
+    def _spread(self) -> None:
+        change, self._pending = self._pending, None
+        if change is None:
+            self._refreshing = None
+            return
+        self._refreshing = self.set_timer(NEXT_REFRESH_SECONDS, self._spread)
+        if change.topics & {"questions", "labels", "verdicts", "runs"}:
+            self.refresh_state()
+        for screen in self.screen_stack:
+            told = getattr(screen, "project_changed", None)
+            if told is not None:
+                told(change)
+
+    def refresh_state(self) -> None:
+        """Reads anew what the status line shows."""
+
+        def work(client: Client) -> tuple[str, dict[str, Any], list[Run]]:
+            return client.auditor, client.stats(), client.runs(limit=50)
+
+        self.ask_owner(self, "state", work, self._state_read, failed=lambda _: None)
+
+    def _state_read(self, result: tuple[str, dict[str, Any], Iterable[Run]]) -> None:
+        self.state.auditor, self.state.stats, runs = result
+        self.state.live_runs = [run for run in runs if run.status in LIVE_STATUSES]
+        self._refresh_bars()
+
+    def _refresh_bars(self) -> None:
+        for screen in self.screen_stack:
+            for bar in screen.query(StatusBar):
+                bar.refresh()
+
+    # keys
+
+    def action_app_help(self) -> None:
+        active = [actions.find(bound.binding.id) for bound in self.screen.active_bindings.values()]
+        legend = isinstance(self.screen, MainScreen)
+        specs = [entry for entry in active if entry is not None]
+        self.push_screen(help_reader(specs, palette(self), legend=legend))
+
+    def action_app_commands(self) -> None:
+        self.action_command_palette()
+
+    def action_app_refresh(self) -> None:
+        self._changed(ProjectChanged.everything())
+        self.refresh(layout=True)
+
+    def action_app_theme_next(self) -> None:
+        order = (DARK, LIGHT, PLAIN) if not self.no_color else (PLAIN,)
+        self.theme = order[(order.index(self.theme) + 1) % len(order)] if self.theme in order else DARK
+
+    def action_app_end(self) -> None:
+        self.exit(0)
+
+    def action_command_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(id="--command-palette"))
+
+    def _fatal_error(self) -> None:
+        """Ends without Textual's traceback: `run` says in one line what happened."""
+        self._close_messages_no_wait()
+
+
+def run(project: Project, auditor: str | None = None) -> int:
+    """Opens the app on a project and returns its exit code.
+
+    Raises UsageError where there is no terminal, BswirlError where the app fails.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the app needs a terminal", "`bswirl stats` and `bswirl tree` work without one")
+    glyphs.use(glyphs.fitting_set())
+    app = BswirlApp(project, auditor)
+    with hangup.leave_when_terminal_is_gone(app):
+        code = app.run()
+    error = app._exception
+    if error is not None:
+        raise BswirlError(
+            f"the app ended over an unexpected error: {type(error).__name__}: {error}",
+            "labels and runs are safe; `bswirl --debug` shows where it was",
+        ) from error
+    return code if code is not None else app.return_code or 0

@@ -1,0 +1,101 @@
+"""What the question list can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.text import clean
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl.records import QuestionRow
+
+FILTERS: dict[str, str] = {
+    "all": "every question",
+    "sampled": "with steps to look at",
+    "unjudged": "with steps that no judge and nobody has rated",
+    "labelled": "with a label",
+    "live": "with a live group: its rewards differ",
+    "dead": "with a dead group: its rewards are all equal",
+    "conflict": "where auditors disagree",
+    "unsolved": "where no trajectory reached the gold answer",
+}
+SORTS: dict[str, str] = {
+    "id": "number",
+    "address": "dataset and id",
+    "actions": "how many actions",
+    "reward": "mean reward",
+    "live": "live groups",
+    "labelled": "labels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which questions, in which order."""
+
+    search: str = ""
+    dataset: str | None = None
+    split: str | None = None
+    filter: str = "all"
+    sort: str = "id"
+    descending: bool = False
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves questions out."""
+        return bool(self.search or self.dataset or self.split or self.filter != "all")
+
+    def cleared(self) -> Query:
+        """The same order over all questions."""
+        return Query(sort=self.sort, descending=self.descending)
+
+    def sorted_by(self, sort: str) -> Query:
+        """In that order; turned around where it is in that order already."""
+        turned = not self.descending if sort == self.sort else sort not in ("id", "address")
+        return replace(self, sort=sort, descending=turned)
+
+    def words(self) -> str:
+        """What it narrows and how it sorts, for the list's title."""
+        parts = [f"/{clean(self.search, one_line=True, limit=20)}"] if self.search else []
+        if self.dataset or self.split:
+            place = ":".join(part for part in (self.dataset, self.split) if part)
+            parts.append(clean(place, one_line=True, limit=24))
+        if self.filter != "all":
+            parts.append(self.filter)
+        if self.sort != "id" or self.descending:
+            parts.append(f"by {self.sort}" + (" down" if self.descending else ""))
+        return glyphs().separator.join(parts)
+
+    def fetch(self, client: Client, offset: int, limit: int) -> tuple[list[QuestionRow], int]:
+        """A page of it, and how many there are in all."""
+        return client.questions(
+            search=self.search,
+            dataset=self.dataset,
+            split=self.split,
+            filter=self.filter,
+            sort=self.sort,
+            descending=self.descending,
+            offset=offset,
+            limit=limit,
+        )
+
+
+def first_sampled(client: Client) -> int:
+    """Where in the list of all questions, by number, the first with samples stands; 0 where none has."""
+    rows, _ = client.questions(filter="sampled", limit=1)
+    if not rows:
+        return 0
+    wanted = rows[0].question_id
+    _, total = client.questions(limit=1)
+    low, high = 0, max(0, total - 1)
+    while low < high:
+        middle = (low + high) // 2
+        page, _ = client.questions(offset=middle, limit=1)
+        if not page or page[0].question_id >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -1,0 +1,62 @@
+"""The help screen: the keys that work where it was opened, and what the signs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.text import Text
+
+from bswirl_tui import actions
+from bswirl_tui.actions import ActionSpec
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.screens.reader import Reader
+from bswirl_tui.text import BLANK, Paragraph, heading
+from bswirl_tui.themes import Palette
+
+_KEYS = 16  # cells of the column of keys
+
+
+def help_reader(specs: Iterable[ActionSpec], colours: Palette, *, legend: bool) -> Reader:
+    """The help screen for these actions."""
+    parts = key_paragraphs(specs, colours)
+    if legend:
+        parts += [BLANK, *legend_paragraphs(colours)]
+    return Reader("Keys", parts)
+
+
+def key_paragraphs(specs: Iterable[ActionSpec], colours: Palette) -> list[Paragraph]:
+    """The keys by group, in the registry's order."""
+    parts: list[Paragraph] = []
+    group = ""
+    wanted = {spec.id for spec in specs}
+    for spec in actions.ACTIONS:
+        if spec.id not in wanted:
+            continue
+        if spec.group != group:
+            group = spec.group
+            parts += [BLANK, heading(group, colours)] if parts else [heading(group, colours)]
+        parts.append(
+            Paragraph(Text(spec.description), Text(spec.all_keys_display, colours.accent), indent=_KEYS)
+        )
+    return parts
+
+
+def legend_paragraphs(colours: Palette) -> list[Paragraph]:
+    """What the signs of a tree mean."""
+    signs = glyphs()
+    rows = [
+        (Text(signs.good, colours.good), "effective reward 1: the step is correct and makes progress"),
+        (Text(signs.bad, colours.bad), "effective reward 0"),
+        (
+            Text(signs.unsure, colours.warn),
+            "unsure, or auditors disagree: the judge's verdict stands",
+        ),
+        (Text(signs.unjudged, colours.muted), "no reward yet"),
+        (Text("J H A", colours.muted), "who decided the reward: the judge, a human, the answer check"),
+        (Text("+0.40", colours.good), "advantage: the reward minus the mean of its group, over samples"),
+        (Text(f"{signs.times}3", colours.muted), "how many samples have this step"),
+        (Text(signs.backbone, colours.accent), "on a trajectory's backbone"),
+        (Text(signs.live, colours.good), "leads to a live group: its rewards differ, so it teaches"),
+        (Text(signs.dead, colours.muted), "leads to a dead group: its rewards are all equal"),
+    ]
+    return [heading("Signs", colours), *(Paragraph(Text(words), sign, indent=_KEYS) for sign, words in rows)]

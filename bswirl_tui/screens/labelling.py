@@ -1,0 +1,163 @@
+"""Labels on the main screen: set, explain, withdraw."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from bswirl.records import Action, ActionDetail, Label, QuestionTree
+from bswirl_tui.screens.base import ProjectScreen
+from bswirl_tui.screens.dialogs import Ask, Choice, Choose
+from bswirl_tui.text import line, signed
+from bswirl_tui.themes import palette
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl_tui.widgets.tree_view import TreeView
+
+_VALUES = [
+    Choice("1", "good", "correct, and it makes progress", key="1"),
+    Choice("0", "bad", "wrong, or it leads nowhere", key="0"),
+    Choice("unsure", "unsure", "the judge's verdict stands", key="u"),
+]
+
+
+class Labelling(ProjectScreen):
+    """The part of the main screen that writes labels. A label shows when the owner has it on disk."""
+
+    @property
+    def tree_view(self) -> TreeView:
+        raise NotImplementedError
+
+    def keep_detail(self, detail: ActionDetail) -> None:
+        raise NotImplementedError
+
+    def refresh_tree(self, tree: QuestionTree) -> None:
+        raise NotImplementedError
+
+    def action_label_good(self) -> None:
+        self._label("1")
+
+    def action_label_bad(self) -> None:
+        self._label("0")
+
+    def action_label_unsure(self) -> None:
+        self._label("unsure")
+
+    def action_label_with_reason(self) -> None:
+        action = self._step()
+        if action is None:
+            return
+
+        def reasoned(value: str) -> Any:
+            return lambda reason: None if reason is None else self._set(action, value, reason.strip() or None)
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.app.push_screen(Ask(f"Why {value}?", action.text[:400]), reasoned(value))
+
+        self.app.push_screen(Choose(f"Label action {action.action_id}", _VALUES), chosen)
+
+    def action_label_reason(self) -> None:
+        """Labels stay as they were set: a new reason is a new label of the same value."""
+        action = self._step()
+        if action is None:
+            return
+
+        def known(detail: ActionDetail) -> None:
+            self.keep_detail(detail)
+            mine = own_label(detail, self.state.auditor)
+            if mine is None:
+                self._say("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
+                return
+            title = f"Reason of your label {mine.value}"
+            self.app.push_screen(Ask(title, action.text[:400], mine.reason or ""), saved(mine.value))
+
+        def saved(value: str) -> Any:
+            return lambda reason: None if reason is None else self._set(action, value, reason.strip() or None)
+
+        self.bswirl.ask_owner(self, "reason", lambda client: client.action(action.action_id), known)
+
+    def action_label_undo(self) -> None:
+        outline = self.tree_view.outline
+        question_id = outline.tree.question.question_id if outline else None
+
+        def work(client: Client) -> tuple[Label | None, QuestionTree | None]:
+            label = client.undo_label()
+            return label, client.tree(question_id) if question_id is not None else None
+
+        def done(result: tuple[Label | None, QuestionTree | None]) -> None:
+            label, tree = result
+            if label is None:
+                self._say("You have no label left to withdraw.")
+                return
+            if tree is not None:
+                self.refresh_tree(tree)
+            here = outline is not None and outline.action(label.action_id) is not None
+            where = "" if here else ", on another question"
+            self._say(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
+
+        self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
+
+    def _step(self) -> Action | None:
+        action = self.tree_view.action_here
+        if action is None:
+            self._say("Put the cursor on a step to label it.")
+        return action
+
+    def _label(self, value: str) -> None:
+        action = self._step()
+        if action is not None:
+            self._set(action, value, None)
+
+    def _set(self, action: Action, value: str, reason: str | None) -> None:
+        client_uid = str(uuid.uuid4())
+        outline = self.tree_view.outline
+        if outline is None:
+            return
+        question_id = outline.tree.question.question_id
+
+        def work(client: Client) -> tuple[Label, QuestionTree]:
+            label = client.set_label(action.action_id, value, reason=reason, client_uid=client_uid)
+            return label, client.tree(question_id)
+
+        def done(result: tuple[Label, QuestionTree]) -> None:
+            label, tree = result
+            shown = self.tree_view.outline
+            if shown is not None and shown.tree.question.question_id == question_id:
+                self.refresh_tree(tree)
+            self._say_labelled(label, next(a for a in tree.actions if a.action_id == label.action_id))
+
+        self.bswirl.ask_owner(self, client_uid, work, done, failed=self.bswirl.show_problem)
+
+    def _say_labelled(self, label: Label, action: Action) -> None:
+        colours = palette(self.app)
+        words = Text.assemble(
+            (f"Labelled action {label.action_id} ", colours.human), (label.value, colours.strong)
+        )
+        if action.advantage is not None:
+            words.append(f"; its advantage is now {signed(action.advantage)}", colours.muted)
+        if action.conflict:
+            words.append("; auditors disagree", colours.warn)
+        self.bswirl.say(words)
+
+    def _say(self, words: str) -> None:
+        self.bswirl.say(line(words, palette(self.app).warn))
+
+
+def own_label(detail: ActionDetail, auditor: str) -> Label | None:
+    """The auditor's label that stands on an action: the newest one that was not withdrawn."""
+    mine = sorted((label for label in detail.labels if label.auditor == auditor), key=_number)
+    standing: list[Label] = []
+    for label in mine:
+        if label.value != "withdrawn":
+            standing.append(label)
+        elif standing:
+            standing.pop()
+    return standing[-1] if standing else None
+
+
+def _number(label: Label) -> int:
+    return label.label_id or 0

@@ -1,0 +1,257 @@
+"""The main screen: questions, the tree of one of them, and one step in detail."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Horizontal
+from textual.widgets import Input
+
+from bswirl.errors import BswirlError
+from bswirl.records import ActionDetail, QuestionTree
+from bswirl_tui import actions
+from bswirl_tui.link import ProjectChanged
+from bswirl_tui.outline import ROOT
+from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
+from bswirl_tui.screens.dialogs import Choice, Choose
+from bswirl_tui.screens.labelling import Labelling
+from bswirl_tui.screens.runs_entry import RunsEntry
+from bswirl_tui.state import AppState
+from bswirl_tui.text import count
+from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.detail import DetailView
+from bswirl_tui.widgets.question_list import PAGE, QuestionList
+from bswirl_tui.widgets.row_list import RowList
+from bswirl_tui.widgets.search_line import SearchLine
+from bswirl_tui.widgets.tree_view import TreeView
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl.records import QuestionRow
+
+KEPT_DETAILS = 300
+EMPTY_PROJECT = (
+    "This project has no questions yet. Bring some in from a shell:",
+    "",
+    "  bswirl import gsm8k FILE",
+    "  bswirl import branched FILE",
+    "",
+    "They appear here at once.",
+)
+
+
+class MainScreen(Labelling, RunsEntry):
+    """What the app opens with."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.MAIN)]
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self._details: OrderedDict[int, ActionDetail] = OrderedDict()
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state)
+        with Horizontal(id="panes"):
+            yield QuestionList(id="questions")
+            yield Rule(id="list-rule")
+            with Container(id="work"):
+                yield TreeView(id="tree")
+                yield Rule(id="work-rule")
+                yield DetailView(id="detail")
+        yield SearchLine()
+        yield KeyBar()
+
+    @property
+    def questions(self) -> QuestionList:
+        return self.query_one(QuestionList)
+
+    @property
+    def tree_view(self) -> TreeView:
+        return self.query_one(TreeView)
+
+    @property
+    def detail_view(self) -> DetailView:
+        return self.query_one(DetailView)
+
+    def on_mount(self) -> None:
+        self.tree_view.focus()
+        self.tree_view.clear("reaching the project…")
+        self.bswirl.ask_owner(self, "start", first_sampled, self._started, failed=self._not_started)
+
+    def _started(self, index: int) -> None:
+        self.tree_view.clear()
+        self.questions.reset(Query(), index)
+
+    def _not_started(self, error: BswirlError) -> None:
+        self.tree_view.clear("The project's owner could not be reached.")
+        self.bswirl.show_problem(error)
+
+    # questions
+
+    @on(QuestionList.PageWanted)
+    def _page_wanted(self, event: QuestionList.PageWanted) -> None:
+        query, page = event.query, event.page
+
+        def work(client: Client) -> tuple[list[QuestionRow], int]:
+            return query.fetch(client, page * PAGE, PAGE)
+
+        def done(result: tuple[list[QuestionRow], int]) -> None:
+            self.questions.set_page(query, page, *result)
+            if self.questions.total == 0:
+                self.tree_view.clear(*([] if query.narrows else EMPTY_PROJECT))
+                self.detail_view.show_step(None, ROOT, None)
+
+        self.bswirl.ask_owner(self, f"page {page}", work, done)
+
+    @on(QuestionList.QuestionSelected)
+    def _question_selected(self, event: QuestionList.QuestionSelected) -> None:
+        self._load_tree(event.row.question_id)
+
+    @on(RowList.Chosen, "#questions")
+    def _question_chosen(self) -> None:
+        self.tree_view.focus()
+
+    def _load_tree(self, question_id: int) -> None:
+        self.bswirl.ask_owner(self, "tree", lambda client: client.tree(question_id), self._tree_read)
+
+    def _tree_read(self, tree: QuestionTree) -> None:
+        self.tree_view.show_tree(tree)
+
+    # steps
+
+    @on(TreeView.StepSelected)
+    def _step_selected(self, event: TreeView.StepSelected) -> None:
+        known = self._details.get(event.key)
+        self.detail_view.auditor = self.state.auditor
+        self.detail_view.show_step(self.tree_view.outline, event.key, known)
+        if event.key != ROOT and known is None:
+            self._load_detail(event.key)
+
+    def _load_detail(self, action_id: int) -> None:
+        def done(detail: ActionDetail) -> None:
+            self.keep_detail(detail)
+            if self.tree_view.key == action_id:
+                self.detail_view.auditor = self.state.auditor
+                self.detail_view.show_step(self.tree_view.outline, action_id, detail)
+
+        self.bswirl.ask_owner(self, "detail", lambda client: client.action(action_id), done)
+
+    def keep_detail(self, detail: ActionDetail) -> None:
+        """Remembers what the owner said of an action, until it changes."""
+        self._details[detail.action.action_id] = detail
+        while len(self._details) > KEPT_DETAILS:
+            self._details.popitem(last=False)
+
+    # changes
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """Reads anew what is on screen and may have changed; cursor and open lines stay."""
+        if not change.topics & {"questions", "labels", "verdicts"}:
+            return
+        self.questions.invalidate()
+        self._details.clear()
+        outline = self.tree_view.outline
+        if outline is not None and change.touches(outline.tree.question.question_id):
+            self._load_tree(outline.tree.question.question_id)
+
+    def refresh_tree(self, tree: QuestionTree) -> None:
+        """Shows a newer state of the question on screen."""
+        self._details.clear()
+        self.tree_view.show_tree(tree)
+        self.questions.invalidate()
+
+    # keys
+
+    def _show(self, query: Query) -> None:
+        if query != self.questions.query_shown:
+            self.questions.reset(query)
+
+    def action_question_filter(self) -> None:
+        choices = [Choice(name, name, about) for name, about in FILTERS.items()]
+        shown = self.questions.query_shown
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self._show(replace(shown, filter=name))
+
+        self.app.push_screen(Choose("Show questions", choices, shown.filter), chosen)
+
+    def action_question_sort(self) -> None:
+        choices = [Choice(name, name, about) for name, about in SORTS.items()]
+        shown = self.questions.query_shown
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self._show(shown.sorted_by(name))
+
+        self.app.push_screen(Choose("Order questions by", choices, shown.sort), chosen)
+
+    def action_question_dataset(self) -> None:
+        self.bswirl.ask_owner(self, "datasets", lambda client: client.datasets(), self._choose_dataset)
+
+    def _choose_dataset(self, datasets: list[dict[str, Any]]) -> None:
+        places: list[tuple[str | None, str | None]] = [(None, None)]
+        choices = [Choice("0", "all", "every dataset")]
+        names = {entry["dataset"] for entry in datasets}
+        for entry in datasets:
+            places.append((entry["dataset"] if len(names) > 1 else None, entry["split"]))
+            about = count(entry["questions"], "question")
+            choices.append(Choice(str(len(choices)), f"{entry['dataset']} {entry['split']}", about))
+        shown = self.questions.query_shown
+        current = places.index((shown.dataset, shown.split)) if (shown.dataset, shown.split) in places else 0
+
+        def chosen(number: str | None) -> None:
+            if number is not None:
+                dataset, split = places[int(number)]
+                self._show(replace(shown, dataset=dataset, split=split))
+
+        self.app.push_screen(Choose("Dataset", choices, str(current)), chosen)
+
+    def action_question_clear(self) -> None:
+        self._show(self.questions.query_shown.cleared())
+
+    def action_question_next(self) -> None:
+        self.questions.cursor += 1
+
+    def action_question_previous(self) -> None:
+        self.questions.cursor -= 1
+
+    def action_question_search(self) -> None:
+        self.query_one(SearchLine).open(self.questions.query_shown.search)
+
+    @on(SearchLine.Changed)
+    def _search_changed(self, event: SearchLine.Changed) -> None:
+        self._show(replace(self.questions.query_shown, search=event.words))
+
+    @on(SearchLine.Closed)
+    def _search_closed(self) -> None:
+        (self.questions if self.questions.display else self.tree_view).focus()
+
+    def action_view_gold(self) -> None:
+        self.detail_view.toggle_gold()
+
+    def action_view_list(self) -> None:
+        shown = not self.questions.display
+        self.questions.display = self.query_one("#list-rule").display = shown
+        if not self.questions.display and self.focused is None:
+            self.tree_view.focus()
+
+    def action_view_next_pane(self) -> None:
+        self.focus_next()
+
+    def action_view_previous_pane(self) -> None:
+        self.focus_previous()
+
+    def action_app_leave(self) -> None:
+        self.app.exit(0)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While words are typed, letters are letters."""
+        if isinstance(self.focused, Input):
+            return action in ("screen_back",)
+        return super().check_action(action, parameters)

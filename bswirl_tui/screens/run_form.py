@@ -1,0 +1,221 @@
+"""The form of a new run, made from the run's options; it shows the command line that does the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Input, Static
+
+from bswirl.errors import BswirlError, ExitCode, UsageError
+from bswirl.launch import command_line, make_request, options_of, start_run
+from bswirl.records import Run
+from bswirl_tui import actions
+from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.state import AppState
+from bswirl_tui.text import clean, line
+from bswirl_tui.themes import palette
+from bswirl_tui.widgets.bars import KeyBar, StatusBar
+from bswirl_tui.widgets.fields import OptionField
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+
+ABOUT = {
+    "generate": "A policy writes solutions, and alternatives to each of their steps.",
+    "judge": "A judge rates the steps that it has not rated yet.",
+    "train": "A policy is trained on the effective rewards.",
+    "evaluate": "A policy answers the questions of a split; its accuracy is measured.",
+}
+
+
+class RunForm(SubScreen):
+    """A line an option; those that most runs leave alone come on a key."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.FORM)]
+
+    def __init__(self, state: AppState, kind: str) -> None:
+        super().__init__(state)
+        self.kind = kind
+        self.fields = [OptionField(option) for option in options_of(kind)]
+        self._advanced = False
+        self._starting = False
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, f"new {self.kind} run")
+        yield Static(Text(ABOUT[self.kind]), id="form-about", markup=False)
+        yield VerticalScroll(*self.fields, id="form-fields", can_focus=False)
+        yield Static(id="form-help", markup=False)
+        yield Static(id="form-command", markup=False)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._show_advanced()
+        self.fields[0].editor.focus()
+        self.bswirl.ask_owner(self, "names", lambda client: known_names(client), self._names_read)
+        self._check()
+
+    def field(self, name: str) -> OptionField | None:
+        """The field of an option."""
+        return next((field for field in self.fields if field.option.name == name), None)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was filled in."""
+        return {field.option.name: field.value for field in self.fields}
+
+    # filling in
+
+    def _names_read(self, names: dict[str, list[str]]) -> None:
+        for name, known in names.items():
+            field = self.field(name)
+            if field is not None:
+                field.suggest(known)
+        policy = self.field("policy")
+        if policy is None or policy.value is not None:
+            return
+        trained = [name for name in names["policy"] if "@" in name]
+        if self.kind == "evaluate" and trained:
+            policy.fill(trained[0])
+        elif names["used"]:
+            policy.fill(names["used"][0])
+
+    @on(OptionField.Changed)
+    def _changed(self, event: OptionField.Changed) -> None:
+        event.field.check()
+        if event.field.option.name == "objective":
+            for field in self.fields:
+                field.use_objective(str(event.field.value))
+        self._show_command()
+        self._show_help()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.focus_next()
+
+    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
+        self._show_help()
+
+    # what is shown
+
+    def _check(self) -> list[OptionField]:
+        """The fields that cannot stand."""
+        wrong = [field for field in self.fields if not field.check()]
+        self._show_command()
+        return wrong
+
+    def _show_command(self) -> None:
+        colours = palette(self.app)
+        try:
+            words = command_line(self.kind, self.values)
+        except UsageError as error:
+            text = Text(f"$ bswirl {self.kind} ", colours.muted).append_text(line(str(error), colours.warn))
+        else:
+            text = Text("$ ", colours.muted).append(clean(words, one_line=True), colours.strong)
+        self.query_one("#form-command", Static).update(text)
+
+    def _show_help(self) -> None:
+        field = next((field for field in self.fields if field.editor.has_focus), None)
+        colours = palette(self.app)
+        if field is None:
+            words = Text()
+        elif field.problem:
+            words = Text(clean(f"{field.option.flag}: {field.problem}"), colours.bad)
+        else:
+            option = field.option
+            words = Text(f"{option.flag}: ", colours.accent).append(
+                f"{option.help}{option.limits}", colours.muted
+            )
+        self.query_one("#form-help", Static).update(words)
+
+    def _show_advanced(self) -> None:
+        for field in self.fields:
+            field.display = field.option.basic or self._advanced
+
+    # keys
+
+    def action_form_advanced(self) -> None:
+        self._advanced = not self._advanced
+        self._show_advanced()
+        if not any(field.editor.has_focus and field.display for field in self.fields):
+            self.fields[0].editor.focus()
+
+    def action_form_reset(self) -> None:
+        for field in self.fields:
+            field.reset()
+        self._check()
+
+    def action_form_next(self) -> None:
+        self.focus_next()
+
+    def action_form_previous(self) -> None:
+        self.focus_previous()
+
+    def action_form_start(self) -> None:
+        if self._starting:
+            return
+        wrong = self._check()
+        if wrong:
+            self._go_to(wrong[0])
+            return
+        self._starting = True
+        self.bswirl.say(Text(f"Starting the {self.kind} run"), seconds=600)
+        kind, values = self.kind, self.values
+
+        def work(client: Client) -> Run:
+            return start_run(
+                client, client.project, make_request(kind, client.project, values), say=self._say
+            )
+
+        self.bswirl.ask_owner(self, "start", work, self._started, failed=self._failed, lane="slow")
+
+    def _say(self, words: str) -> None:
+        """Tells what takes long; called in the thread that starts the run."""
+        self.app.call_later(self.bswirl.say, line(words), seconds=600)
+
+    def _started(self, run: Run) -> None:
+        self.app.switch_screen(RunView(self.state, run))
+
+    def _failed(self, error: BswirlError) -> None:
+        self._starting = False
+        self.query_one(KeyBar).clear()
+        field = next((field for field in self.fields if field.option.flag in error.message.split()), None)
+        if field is not None:
+            field.show_problem(str(error))
+            self._go_to(field)
+            return
+        title = "Nothing to do" if error.exit_code == ExitCode.DONE else "The run was not started"
+        self.app.push_screen(Problem(error, title))
+
+    def _go_to(self, field: OptionField) -> None:
+        if not field.display:
+            self._advanced = True
+            self._show_advanced()
+        field.editor.focus()
+        self._show_help()
+
+
+def known_names(client: Client) -> dict[str, list[str]]:
+    """Names that the project knows, by the option that takes them; `used`: policies of runs, newest first."""
+    from bswirl.policies.catalogue import policy_names
+
+    runs = client.runs(limit=200)
+    used = [str(run.config.get("settings", {}).get("policy") or "") for run in runs]
+    trained = [
+        f"{policy}@{run.run_id}"
+        for run, policy in zip(runs, used, strict=True)
+        if run.kind == "train" and run.status == "done" and policy
+    ]
+    return {
+        "policy": [*trained, *policy_names(client.project)],
+        "dataset": sorted({str(entry["dataset"]) for entry in client.datasets()}),
+        "judge": ["reference", *(judge.name for judge in client.judges() if judge.name != "reference")],
+        "used": list(dict.fromkeys(name for name in used if name)),
+    }

@@ -1,0 +1,224 @@
+"""One run: how far it is, what it was told, its log, and its curves or answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from bswirl.records import Run
+from bswirl_tui import actions
+from bswirl_tui.link import ProjectChanged
+from bswirl_tui.runs_text import about_paragraphs, error_line, headline, is_live, progress_line
+from bswirl_tui.screens.reader import Reader
+from bswirl_tui.screens.run_control import RunControl
+from bswirl_tui.state import AppState
+from bswirl_tui.text import Paragraph, clean
+from bswirl_tui.themes import palette
+from bswirl_tui.widgets.answer_list import AnswerList
+from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.log_view import LogTail, LogView
+from bswirl_tui.widgets.row_list import RowList
+from bswirl_tui.widgets.text_view import TextView
+
+if TYPE_CHECKING:
+    from bswirl.client.client import Metrics
+
+LOG_SECONDS = 0.5
+CURVE_SECONDS = 1.0
+
+
+class RunView(RunControl):
+    """Wide: all panes at once. Narrow: one at a time, and tab goes through them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.RUN)]
+
+    def __init__(self, state: AppState, run: Run) -> None:
+        super().__init__(state)
+        self._run = run
+        self._tail = LogTail(Path(run.folder) / "log")
+        self._metrics: Metrics = {}
+        self._step = -1
+        self._drawing: Timer | None = None
+        self._stale = False
+        self._panes: list[Widget] = []
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, "runs")
+        yield Static(id="run-head", markup=False)
+        main = self._main_pane()
+        log, about = LogView(id="run-log"), TextView(id="run-about")
+        log.border_title, about.border_title = Text(" Log "), Text(" About ")
+        self._panes = [*([main] if main is not None else []), log, about]
+        with Horizontal(id="run-panes"):
+            with Vertical(id="run-main", classes="two" if main is not None else ""):
+                if main is not None:
+                    yield main
+                yield log
+            yield Rule(id="run-rule")
+            yield about
+        yield KeyBar()
+
+    def _main_pane(self) -> Widget | None:
+        if self._run.kind == "train":
+            from bswirl_tui.widgets.curves import Curves
+
+            return Curves(id="run-curves")
+        return AnswerList(id="run-answers") if self._run.kind == "evaluate" else None
+
+    @property
+    def run_here(self) -> Run:
+        return self._run
+
+    @property
+    def log_view(self) -> LogView:
+        return self.query_one(LogView)
+
+    def on_mount(self) -> None:
+        self.log_view.on_follow = lambda _: self._name_log()
+        self._panes[0].focus()
+        self._arrange()
+        self._show_run()
+        self._read_log()
+        self._read_main()
+        self.set_interval(LOG_SECONDS, self._read_log)
+
+    def on_resize(self) -> None:
+        self._arrange()
+        self._show_head()
+
+    # what is shown
+
+    def _arrange(self) -> None:
+        """In a narrow terminal, shows the focused pane alone."""
+        wide = self.app.size.width >= 120
+        shown = next((pane for pane in self._panes if pane.has_focus), self._panes[0])
+        for pane in self._panes:
+            pane.display = wide or pane is shown
+        main = self.query_one("#run-main")
+        main.display = wide or any(pane.display for pane in self._panes[:-1])
+
+    def _show_run(self) -> None:
+        self._show_head()
+        about = self.query_one("#run-about", TextView)
+        parts = about_paragraphs(self._run, palette(self.app), self.bswirl.project.root)
+        about.show(parts, keep_scroll=True)
+        self._name_log()
+
+    def _show_head(self) -> None:
+        colours = palette(self.app)
+        lines = [headline(self._run, colours), progress_line(self._run, colours, self.app.size.width)]
+        if self._run.error:
+            lines.append(error_line(self._run, colours))
+        self.query_one("#run-head", Static).update(Text("\n").join(lines))
+
+    def _name_log(self) -> None:
+        state = "" if not is_live(self._run) else "following" if self.log_view.following else "held"
+        self.log_view.border_title = Text(f" Log {state} ".replace("  ", " "))
+
+    # what changes
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """Follows this run's events."""
+        if change.runs is not None and self._run.run_id not in change.runs:
+            return
+        if "runs" in change.topics:
+            self._load_run()
+        if "metrics" in change.topics or ("runs" in change.topics and self._run.kind == "evaluate"):
+            self._read_main()
+
+    def run_changed(self, _run: Run) -> None:
+        self._load_run()
+
+    def _load_run(self) -> None:
+        run_id = self._run.run_id
+        self.bswirl.ask_owner(self, "run", lambda client: client.run(run_id), self._run_read)
+
+    def _run_read(self, run: Run) -> None:
+        if run.attempt != self._run.attempt:
+            self._metrics, self._step = {}, -1
+        ended = is_live(self._run) and not is_live(run)
+        self._run = run
+        self._show_run()
+        if ended:
+            self._read_main()
+
+    def _read_log(self) -> None:
+        self.bswirl.link.run_beside(
+            self, "log", self._tail.read, self.log_view.append, self.bswirl.tell_problem
+        )
+
+    def _read_main(self) -> None:
+        run_id = self._run.run_id
+        if self._run.kind == "evaluate":
+            answers = self.query_one(AnswerList)
+            self.bswirl.ask_owner(
+                self, "answers", lambda client: client.answers(run_id), answers.show_answers
+            )
+        elif self._run.kind == "train":
+            self._want_curves()
+
+    def _want_curves(self) -> None:
+        """Draws new points, at most once a second."""
+        if self._drawing is None:
+            self._drawing = self.set_timer(CURVE_SECONDS, self._curves_due)
+            self._load_curves()
+        else:
+            self._stale = True
+
+    def _curves_due(self) -> None:
+        self._drawing = None
+        if self._stale:
+            self._stale = False
+            self._want_curves()
+
+    def _load_curves(self) -> None:
+        run_id, after = self._run.run_id, self._step if self._step >= 0 else None
+        self.bswirl.ask_owner(
+            self,
+            "metrics",
+            lambda client: client.metrics(run_id, after=after),
+            lambda metrics: self._metrics_read(metrics, after),
+        )
+
+    def _metrics_read(self, metrics: Metrics, after: int | None) -> None:
+        from bswirl_tui.widgets.curves import Curves
+
+        if after is not None and after != self._step:
+            return  # another attempt began meanwhile
+        if after is None:
+            self._metrics = {}
+        for name, points in metrics.items():
+            self._metrics.setdefault(name, []).extend(points)
+            self._step = max(self._step, points[-1][0]) if points else self._step
+        self.query_one(Curves).draw(self._metrics)
+
+    @on(RowList.Chosen, "#run-answers")
+    def _answer_chosen(self, event: RowList.Chosen) -> None:
+        answer: dict[str, Any] = self.query_one(AnswerList).answers[event.index]
+        parts = [Paragraph(Text(clean(str(answer.get("text", "")))))]
+        self.app.push_screen(Reader(str(answer.get("address", "")), parts))
+
+    # keys
+
+    def _go(self, direction: int) -> None:
+        place = next((index for index, pane in enumerate(self._panes) if pane.has_focus), 0)
+        pane = self._panes[(place + direction) % len(self._panes)]
+        pane.display = True
+        self.query_one("#run-main").display = True
+        pane.focus()
+        self.call_after_refresh(self._arrange)
+
+    def action_run_next_pane(self) -> None:
+        self._go(1)
+
+    def action_run_previous_pane(self) -> None:
+        self._go(-1)

@@ -1,0 +1,20 @@
+"""What every screen's status line shows: where one is and how the project stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bswirl.records import Run
+
+
+@dataclass(slots=True)
+class AppState:
+    """Kept up to date by the app."""
+
+    project_name: str
+    auditor: str = ""
+    problem: str = ""  # why the owner cannot be reached
+    stats: dict[str, Any] = field(default_factory=dict)
+    live_runs: Sequence[Run] = ()

@@ -1,0 +1,142 @@
+"""Colours: the app's themes, and the styles that texts are built from in each of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.style import Style
+from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+DARK = "bswirl-dark"
+LIGHT = "bswirl-light"
+PLAIN = "ansi-dark"  # Textual's own: the terminal's sixteen colours and its background
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """What a colour means. Each meaning also has a sign, so that no fact hangs on colour alone."""
+
+    good: Style
+    bad: Style
+    warn: Style
+    accent: Style  # headings, keys
+    human: Style  # what people said
+    answer: Style  # what the answer check said
+    muted: Style  # secondary facts
+    faint: Style  # guides, rules
+    strong: Style
+
+
+def _palette(**colours: str) -> Palette:
+    return Palette(**{name: Style.parse(style) for name, style in colours.items()})
+
+
+_PALETTES = {
+    DARK: _palette(
+        good="#86c98f",
+        bad="#f0857d",
+        warn="#e2b765",
+        accent="#82b4f5",
+        human="#c8a6f2",
+        answer="#6fc5c9",
+        muted="#8d99a8",
+        faint="#55606d",
+        strong="bold #f1f4f8",
+    ),
+    LIGHT: _palette(
+        good="#1d7a34",
+        bad="#b3261e",
+        warn="#8a5a00",
+        accent="#1457b3",
+        human="#6f3bb0",
+        answer="#0b6a70",
+        muted="#57616d",
+        faint="#9aa3ad",
+        strong="bold #0c1116",
+    ),
+    PLAIN: _palette(
+        good="green",
+        bad="red",
+        warn="yellow",
+        accent="cyan",
+        human="magenta",
+        answer="cyan",
+        muted="dim",
+        faint="dim",
+        strong="bold",
+    ),
+}
+
+THEMES = (
+    Theme(
+        name=DARK,
+        primary="#82b4f5",
+        secondary="#6fc5c9",
+        warning="#e2b765",
+        error="#f0857d",
+        success="#86c98f",
+        accent="#82b4f5",
+        foreground="#d3dae3",
+        background="#12161b",
+        surface="#171c22",
+        panel="#20262e",
+        dark=True,
+        variables={
+            "rule": "#303842",
+            "cursor": "#24476e",
+            "cursor-blurred": "#242c36",
+            "block-cursor-foreground": "#f1f4f8",
+            "block-cursor-background": "#24476e",
+            "block-cursor-text-style": "none",
+            "input-selection-background": "#24476e",
+            "footer-background": "#171c22",
+        },
+    ),
+    Theme(
+        name=LIGHT,
+        primary="#1457b3",
+        secondary="#0b6a70",
+        warning="#8a5a00",
+        error="#b3261e",
+        success="#1d7a34",
+        accent="#1457b3",
+        foreground="#1b222a",
+        background="#fbfbf9",
+        surface="#f1f1ee",
+        panel="#e6e6e2",
+        dark=False,
+        variables={
+            "rule": "#cfd0cc",
+            "cursor": "#c5dcf8",
+            "cursor-blurred": "#e4e6e8",
+            "block-cursor-foreground": "#0c1116",
+            "block-cursor-background": "#c5dcf8",
+            "block-cursor-text-style": "none",
+            "input-selection-background": "#c5dcf8",
+        },
+    ),
+)
+
+# What the style sheet names and Textual's own themes do not define.
+FALLBACK_VARIABLES = {
+    "rule": "ansi_bright_black",
+    "cursor": "ansi_default",
+    "cursor-blurred": "ansi_default",
+}
+
+
+def palette(app: App[Any]) -> Palette:
+    """The styles of the theme that `app` shows."""
+    return _PALETTES.get(app.theme, _PALETTES[PLAIN])
+
+
+def fitting_theme(color_system: str | None, *, no_color: bool) -> str:
+    """The theme for a terminal: our colours where it shows at least 256, else its own sixteen."""
+    if no_color or color_system in (None, "standard", "windows"):
+        return PLAIN
+    return LIGHT if os.environ.get("BSWIRL_THEME") == "light" else DARK

@@ -1,0 +1,196 @@
+"""Fields of a run's form, each made from one option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult, RenderResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.reactive import reactive
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from bswirl.errors import UsageError
+from bswirl.launch import Option, default_of
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.text import clean, line
+from bswirl_tui.themes import palette
+
+ANY = "any"
+
+
+class Choices(Widget, can_focus=True):
+    """A few words of which one is chosen, side by side; left, right and space move the choice."""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "step(-1)", show=False),
+        Binding("right,l,space", "step(1)", show=False),
+    ]
+    chosen: reactive[int] = reactive(0)
+
+    class Changed(Message):
+        """Another word was chosen."""
+
+    def __init__(self, words: Sequence[str], chosen: str) -> None:
+        super().__init__()
+        self.words = list(words)
+        self.set_reactive(Choices.chosen, self.words.index(chosen))
+
+    def render(self) -> RenderResult:
+        colours = palette(self.app)
+        text = Text()
+        for index, word in enumerate(self.words):
+            if index != self.chosen:
+                text.append(f" {word} ", colours.muted)
+            elif self.has_focus:
+                text.append(f"[{word}]", colours.accent + colours.strong)
+            else:
+                text.append(f"[{word}]", colours.strong)
+        return text
+
+    @property
+    def value(self) -> str:
+        return self.words[self.chosen]
+
+    def choose(self, word: str) -> None:
+        self.chosen = self.words.index(word)
+
+    def watch_chosen(self) -> None:
+        self.post_message(self.Changed())
+
+    def action_step(self, by: int) -> None:
+        self.chosen = (self.chosen + by) % len(self.words)
+
+    def on_click(self, event: events.Click) -> None:
+        at = 0
+        for index, word in enumerate(self.words):
+            at += len(word) + 2
+            if event.x < at:
+                self.chosen = index
+                return
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+
+class OptionField(Horizontal):
+    """A name, an editor, and what the option is or what is wrong with it."""
+
+    class Changed(Message):
+        """The field says something else now."""
+
+        def __init__(self, field: OptionField) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, option: Option) -> None:
+        super().__init__()
+        self.option = option
+        self.problem = ""
+        self._default: Any = option.default
+        if option.kind == "flag":
+            self.editor: Choices | Input = Choices(("no", "yes"), "yes" if option.default else "no")
+        elif option.kind == "choice":
+            words = [*([ANY] if option.optional else []), *option.choices]
+            self.editor = Choices(words, str(option.default) if option.default is not None else ANY)
+        else:
+            self.editor = Input(placeholder=self._placeholder(option), compact=True, select_on_focus=False)
+
+    def compose(self) -> ComposeResult:
+        name = Text(self.option.name.replace("_", " "))
+        yield Static(name, classes="name", markup=False)
+        yield self.editor
+        yield Static(classes="note", markup=False)
+
+    def on_mount(self) -> None:
+        self._show_note()
+
+    @property
+    def value(self) -> Any:
+        """What was filled in; None where the default stands."""
+        if isinstance(self.editor, Input):
+            return self.editor.value.strip() or None
+        if self.option.kind == "flag":
+            return self.editor.value == "yes"
+        return None if self.editor.value == ANY else self.editor.value
+
+    def fill(self, value: str) -> None:
+        """Fills in a value as a person would."""
+        if isinstance(self.editor, Input):
+            self.editor.value = clean(value, one_line=True)
+        else:
+            self.editor.choose(value)
+
+    def reset(self) -> None:
+        """Back to the default."""
+        if isinstance(self.editor, Input):
+            self.editor.value = ""
+        elif self.option.kind == "flag":
+            self.editor.choose("yes" if self._default else "no")
+        else:
+            self.editor.choose(str(self._default) if self._default is not None else ANY)
+
+    def suggest(self, names: Sequence[str]) -> None:
+        """Offers names that complete what is typed."""
+        if isinstance(self.editor, Input):
+            self.editor.suggester = SuggestFromList(names, case_sensitive=False)
+
+    def use_objective(self, objective: str | None) -> None:
+        """Shows the default that goes with a training objective."""
+        self._default = default_of(self.option, objective=objective)
+        if isinstance(self.editor, Input):
+            self.editor.placeholder = self._placeholder(replace(self.option, default=self._default))
+
+    def check(self) -> bool:
+        """Whether the value can stand; what is wrong shows beside it."""
+        problem = ""
+        value = self.value
+        if value is None:
+            problem = "needed" if self.option.required else ""
+        else:
+            try:
+                self.option.check(value)
+            except UsageError as error:
+                problem = error.message.removeprefix(f"{self.option.flag} ")
+        self.show_problem(problem)
+        return not problem
+
+    def show_problem(self, problem: str) -> None:
+        """Says what is wrong, or with an empty text what the option is."""
+        self.problem = problem
+        self.set_class(bool(problem), "wrong")
+        self._show_note()
+
+    def _show_note(self) -> None:
+        colours = palette(self.app)
+        if self.problem:
+            note = line(f"{glyphs().bad} {self.problem}", colours.bad)
+        else:
+            note = line(self.option.help, colours.muted)
+        self.query_one(".note", Static).update(note)
+
+    def _placeholder(self, option: Option) -> str:
+        if option.shown_default or option.required:
+            return option.shown_default
+        return "no limit" if option.kind in ("whole", "number") else ANY
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(self))
+
+    @on(Choices.Changed)
+    def _chosen(self, event: Choices.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(self))

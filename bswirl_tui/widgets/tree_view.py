@@ -1,0 +1,234 @@
+"""A question's tree of states and branches, one line an action."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.message import Message
+
+from bswirl.records import Action, QuestionTree
+from bswirl_tui import actions
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.outline import ROOT, Group, Line, Outline
+from bswirl_tui.text import advantage_cell, fit, line, mark, reward_cell
+from bswirl_tui.themes import Palette, palette
+from bswirl_tui.widgets.row_list import RowList
+
+NUMBERED = 60  # cells from which every line shows its action's number
+
+
+class TreeView(RowList):
+    """Columns (reward, advantage, samples, backbone) stand left of the outline, so that siblings compare."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TREE)]
+    HAS_HEADER = True
+
+    class StepSelected(Message):
+        """The cursor stands on another step (or on the question: ROOT)."""
+
+        def __init__(self, key: int) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.border_title = Text(" Tree ")
+        self.outline: Outline | None = None
+        self._words: tuple[str, ...] = ()
+
+    # filling
+
+    def show_tree(self, tree: QuestionTree) -> None:
+        """Shows a tree. The same question keeps cursor and open lines; another opens its first backbone."""
+        before = self.outline
+        if before is not None and before.tree.question.question_id == tree.question.question_id:
+            key = self.key
+            self.outline = Outline(tree, before.opened)
+            self._goto(key if key is not None else ROOT)
+        else:
+            self.outline = Outline(tree)
+            path = self.outline.backbone()
+            self.outline.open_path(path)
+            self.jump(0)
+            self._goto(path[0] if path else ROOT)
+        self._set_title(tree)
+
+    def clear(self, *words: str) -> None:
+        """Shows no tree, with paragraphs in its place."""
+        self.outline = None
+        self._words = words
+        self.border_title = Text(" Tree ")
+        self.border_subtitle = None
+        self.place_cursor(0)
+        self.rows_changed()
+
+    def _set_title(self, tree: QuestionTree) -> None:
+        title = Text(" Tree ").append_text(line(tree.question.address, limit=40)).append(" ")
+        facts = f"{len(tree.states):,} states{glyphs().separator}{len(tree.actions):,} actions"
+        self.border_title = title
+        self.border_subtitle = Text(facts)
+
+    # where the cursor is
+
+    @property
+    def current(self) -> Line | None:
+        """The line under the cursor."""
+        lines = self.outline.lines if self.outline else []
+        return lines[self.cursor] if self.cursor < len(lines) else None
+
+    @property
+    def key(self) -> int | None:
+        return self.current.key if self.current else None
+
+    @property
+    def action_here(self) -> Action | None:
+        """The action under the cursor; None on the question's line."""
+        return self.current.action if self.current else None
+
+    def goto(self, action_id: int) -> None:
+        """Puts the cursor on an action, opening what hides it."""
+        if self.outline is not None and self.outline.action(action_id) is not None:
+            self.outline.reveal(action_id)
+            self._goto(action_id)
+
+    def _goto(self, key: int) -> None:
+        if self.outline is None:
+            return
+        index = self.outline.index(key)
+        self.rows_changed()
+        self.place_cursor(index if index is not None else min(self.cursor, len(self.outline.lines) - 1))
+        self.post_message(self.StepSelected(self.key or ROOT))
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        super().watch_cursor(before, after)
+        if before != after and self.current is not None:
+            self.post_message(self.StepSelected(self.current.key))
+
+    # drawing
+
+    def row_count(self) -> int:
+        return len(self.outline.lines) if self.outline else 0
+
+    def empty_lines(self) -> list[str]:
+        return ["", *self._words] if self._words else []
+
+    def draw_header(self, width: int) -> Text:
+        text = Text("  rew   adv  " + glyphs().times + "n   step", palette(self.app).muted)
+        if width >= NUMBERED:
+            return fit(text, width - 8).append("  number", palette(self.app).muted)
+        return text
+
+    def draw_row(self, index: int, width: int) -> Text:
+        outline, colours = self.outline, palette(self.app)
+        if outline is None:
+            return Text()
+        entry = outline.lines[index]
+        action = entry.action
+        if action is None:
+            question = line(outline.tree.question.text, colours.strong, limit=width)
+            return Text.assemble(" ", self._follows(entry, colours), question)
+        text = self._columns(action, colours)
+        text.append(entry.guides, colours.faint)
+        text.append_text(self._follows(entry, colours))
+        text.append_text(line(action.text, colours.answer if action.is_answer else "", limit=width))
+        if width < NUMBERED:
+            return text
+        number = f" {action.action_id}"
+        return fit(text, width - len(number)).append(number, colours.muted)
+
+    def _columns(self, action: Action, colours: Palette) -> Text:
+        signs = glyphs()
+        text = Text(" ").append_text(mark(action, colours)).append(" ")
+        text.append_text(_right(reward_cell(action, colours), 3)).append(" ")
+        text.append_text(_right(advantage_cell(action.advantage, colours), 5)).append(" ")
+        times = f"{signs.times}{action.samples}" if action.samples else ""
+        text.append(f"{times:<3}", colours.muted).append(" ")
+        return text.append(signs.backbone if action.backbone else " ", colours.accent).append(" ")
+
+    def _follows(self, entry: Line, colours: Palette) -> Text:
+        """Whether the line is open, and what sort of group it leads to."""
+        if entry.group is None:
+            return Text("  ")
+        signs = glyphs()
+        arrow = signs.opened if entry.opened else signs.closed
+        return Text.assemble((arrow, colours.muted), group_sign(entry.group, colours), " ")
+
+    # keys
+
+    def action_tree_open(self) -> None:
+        entry = self.current
+        if self.outline is None or entry is None or entry.group is None:
+            return
+        if self.outline.set_open(entry.key, True):
+            self.rows_changed()
+        else:
+            self.cursor += 1
+
+    def action_tree_close(self) -> None:
+        entry = self.current
+        if self.outline is None or entry is None:
+            return
+        if entry.opened and self.outline.set_open(entry.key, False):
+            self.rows_changed()
+        elif entry.action is not None:
+            self.cursor = self.outline.index(self.outline.parent(entry.key)) or 0
+
+    def action_tree_toggle(self) -> None:
+        entry = self.current
+        if (
+            self.outline is not None
+            and entry is not None
+            and self.outline.set_open(entry.key, not entry.opened)
+        ):
+            self.rows_changed()
+
+    def action_tree_sibling_next(self) -> None:
+        self._to_sibling(1)
+
+    def action_tree_sibling_previous(self) -> None:
+        self._to_sibling(-1)
+
+    def _to_sibling(self, direction: int) -> None:
+        if self.outline is None or self.action_here is None:
+            return
+        siblings = [action.action_id for action in self.outline.group_of(self.action_here).actions]
+        place = siblings.index(self.action_here.action_id) + direction
+        if 0 <= place < len(siblings):
+            self.cursor = self.outline.index(siblings[place]) or 0
+
+    def action_tree_backbone(self) -> None:
+        if self.outline is None or self.key is None:
+            return
+        key = self.key
+        self.outline.open_path([key, *self.outline.backbone(key)])
+        self._goto(key)
+
+    def action_tree_open_all(self) -> None:
+        if self.outline is not None and self.key is not None:
+            key = self.key
+            self.outline.open_below(key)
+            self._goto(key)
+
+    def action_tree_close_all(self) -> None:
+        if self.outline is not None:
+            self.outline.close_all()
+            self._goto(ROOT)
+
+
+def group_sign(group: Group, colours: Palette) -> Text:
+    """The sign of a group: live, dead or not rated."""
+    signs = glyphs()
+    match group.kind:
+        case "live":
+            return Text(signs.live, colours.good)
+        case "dead":
+            return Text(signs.dead, colours.muted)
+        case _:
+            return Text(signs.unjudged, colours.muted)
+
+
+def _right(text: Text, width: int) -> Text:
+    text.pad_left(max(0, width - len(text)))
+    return text

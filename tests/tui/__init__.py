@@ -1,0 +1,1 @@
+"""Tests of the app: a real owner, a real project, and Textual's pilot at the keys."""

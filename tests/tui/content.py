@@ -1,0 +1,186 @@
+"""A small project whose every number is known, and hostile texts to put into one."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from bswirl.client import Client
+from bswirl.project import Project
+from bswirl.records import FrozenTree, NewQuestion, PlacedQuestion, PlacedSample, Run, to_json
+from bswirl.runs.folder import RunFolder
+from bswirl.runs.journal import JournalWriter
+
+MADE_AT = "2026-01-02T03:04:05.000Z"
+
+HOSTILE = (
+    "[/foo] [link=https://x]a[/link] [bold red]b[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J "
+    "\u202edesrever\u2066 \u200bzero\u00ad 漢字 a\u0301\u0302 e\ufe0f\u20e3 "
+    "\U0001f468\u200d\U0001f469 \r\n\t[/]"
+)
+
+
+def question(number: int, *, split: str = "train", dataset: str = "shop") -> NewQuestion:
+    """A question whose solution has two steps."""
+    boxes, each = number + 2, number + 3
+    return NewQuestion(
+        dataset,
+        split,
+        f"q{number:02}",
+        f"A shop has {boxes} boxes with {each} pens in each, and sells 4 pens. How many pens are left?",
+        str(boxes * each - 4),
+        f"{boxes}*{each}=<<{boxes}*{each}={boxes * each}>>{boxes * each} pens\n"
+        f"{boxes * each}-4=<<{boxes * each}-4={boxes * each - 4}>>{boxes * each - 4} are left\n"
+        f"#### {boxes * each - 4}",
+    )
+
+
+def placed(number: int, **about: str) -> PlacedQuestion:
+    """Its tree: a live first group (rewards 1 0 0), a dead second one (1 1), and the answer."""
+    asked = question(number, **about)
+    boxes, each = number + 2, number + 3
+    total = boxes * each
+    first = f"Step 1: There are {boxes}*{each}={total} pens."
+    second = f"Step 2: After the sale {total}-4={total - 4} pens are left."
+    steps = [
+        (1, (), [(first, 1.0), (f"Step 1: There are {boxes}+{each}={boxes + each} pens.", 0.0)]),
+        (1, (), [(first, 1.0), ("Step 1: Let us think about pens.", 0.0)]),
+        (2, (first,), [(second, 1.0), (f"Step 2: {total}-4={total - 4}.", 1.0)]),
+        (3, (first, second), [(f"Answer: {total - 4}", 1.0)]),
+    ]
+    samples = []
+    for place, (step, prefix, candidates) in enumerate(steps):
+        for branch, (text, reward) in enumerate(candidates):
+            trajectory = f"t{number}-{2 if place == 1 else 1}"
+            samples.append(
+                PlacedSample(
+                    trajectory,
+                    step,
+                    branch,
+                    branch == 0,
+                    prefix,
+                    text,
+                    step == 3,
+                    reward,
+                    "answer-check" if step == 3 else "reference",
+                    "the operation is that of the gold solution"
+                    if reward
+                    else "no step of the gold solution",
+                    logprob=-1.5 * (branch + 1),
+                    n_tokens=9 + branch,
+                )
+            )
+    return PlacedQuestion(asked, tuple(samples))
+
+
+def hostile_question() -> PlacedQuestion:
+    """A question with hostile text in every field, and a step of 100 kB."""
+    asked = NewQuestion("evil" + HOSTILE[:6], "train", "h\x1b[1m1", HOSTILE, HOSTILE[:40], HOSTILE)
+    texts = [f"Step 1: {HOSTILE}", "漢" * 50_000, "x" * 100_000, "a\u0301" * 40_000]
+    samples = tuple(
+        PlacedSample(
+            "t\x1b[2J", 1, branch, branch == 0, (), text, False, float(branch % 2), "reference", HOSTILE * 3
+        )
+        for branch, text in enumerate(texts)
+    )
+    return PlacedQuestion(asked, samples)
+
+
+def fill(client: Client, questions: int = 6) -> None:
+    """Two questions without samples, then as many with trees as asked for."""
+    client.import_questions([question(90), question(91, split="test")])
+    client.import_samples([placed(number) for number in range(questions)], "seed")
+
+
+def finished_training(project: Project, client: Client, folder: Path, steps: int = 24) -> Run:
+    """A training run that ended well, with its curves, brought in from elsewhere."""
+    trained, _ = client.questions(filter="sampled", limit=2)
+    trees = [client.tree(row.question_id) for row in trained]
+    run = RunFolder.create(
+        folder,
+        kind="train",
+        name="bswirl demo",
+        run_uid="6b1f0b6e-0000-4000-8000-000000000001",
+        rows=[
+            to_json(FrozenTree(tree, tuple(action.action_id for action in tree.actions))) for tree in trees
+        ],
+        settings={"objective": "bswirl", "policy": "demo", "learning_rate": 2e-4, "beta": 0.05, "epochs": 2},
+        created_by="carol",
+    )
+    rows: list[dict[str, object]] = [
+        {"t": "start", "attempt": 1, "pid": 1, "host": "box", "at": MADE_AT, "code_version": "0.1.0"}
+    ]
+    for step in range(1, steps + 1):
+        values = {
+            "loss": 0.8 * math.exp(-step / 9) - 0.1,
+            "kl": 0.002 * step,
+            "shift/positive": 0.05 * step,
+            "shift/negative": -0.03 * step,
+            "shift/margin": 0.08 * step,
+            "shift/margin_low": 0.06 * step,
+            "shift/margin_high": 0.1 * step,
+        }
+        rows.append({"t": "metrics", "step": step, "values": values})
+        rows.append({"t": "progress", "done": step, "total": steps, "unit": "steps", "rate": 2.0})
+    summary = {"steps": steps, "margin": 1.92}
+    rows.append({"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": summary})
+    _write(run, rows, [f"{MADE_AT} step {step} of {steps}" for step in range(1, steps + 1)])
+    return client.attach_run(folder)
+
+
+def finished_evaluation(project: Project, client: Client, folder: Path) -> Run:
+    """An evaluation of three questions, two of them right; one answer is hostile."""
+    rows, _ = client.questions(filter="sampled", limit=3)
+    run = RunFolder.create(
+        folder,
+        kind="evaluate",
+        name="demo",
+        run_uid="6b1f0b6e-0000-4000-8000-000000000002",
+        rows=[to_json(client.tree(row.question_id).question) for row in rows],
+        settings={"policy": "demo", "split": "train", "max_tokens": 512},
+        created_by="carol",
+    )
+    journal: list[dict[str, object]] = [
+        {"t": "start", "attempt": 1, "pid": 1, "host": "box", "at": MADE_AT, "code_version": "0.1.0"}
+    ]
+    for place, row in enumerate(rows):
+        journal.append(
+            {
+                "t": "answer",
+                "question_id": row.question_id,
+                "text": HOSTILE if place == 2 else f"Step 1: it is {place}.\nAnswer: {place}",
+                "strict": None if place == 2 else str(place),
+                "flexible": str(place),
+                "is_correct": place < 2,
+                "n_tokens": 12,
+            }
+        )
+    journal.append(
+        {"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": {"accuracy": 2 / 3}}
+    )
+    _write(run, journal, [f"{MADE_AT} {HOSTILE}"])
+    return client.attach_run(folder)
+
+
+def _write(run: RunFolder, rows: list[dict[str, object]], log: list[str]) -> None:
+    writer = JournalWriter(run.journal_file)
+    writer.append(json.loads(json.dumps(rows)))
+    writer.close()
+    run.log_file.write_text("".join(f"{text}\n" for text in log), encoding="utf-8")
+
+
+def waiting_run(project: Project, client: Client) -> Run:
+    """A run that is registered and whose worker has not started."""
+    run_uid = "6b1f0b6e-0000-4000-8000-000000000003"
+    rows, _ = client.questions(filter="sampled", limit=1)
+    folder = RunFolder.create(
+        project.runs_folder / f".new-{run_uid}",
+        kind="generate",
+        name="demo",
+        run_uid=run_uid,
+        rows=[to_json(client.tree(rows[0].question_id).question)],
+        settings={"policy": "demo"},
+    )
+    config = folder.read_config()
+    return client.register_run(run_uid, "generate", "demo", config, config["input_sha256"])

@@ -1,0 +1,169 @@
+"""The form of a new run: made from the options, checked before anything is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from bswirl.client import Client
+from bswirl.launch import options_of
+from bswirl.project import Project
+from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.run_form import RunForm
+from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.widgets.fields import OptionField
+from tests.tui.driving import NARROW, WIDE, opened, press, settled, shown, typed, until
+
+
+def form(pilot: Pilot[Any]) -> RunForm:
+    """The form on screen."""
+    screen = pilot.app.screen
+    assert isinstance(screen, RunForm)
+    return screen
+
+
+def field(pilot: Pilot[Any], name: str) -> OptionField:
+    """The field of an option."""
+    found = form(pilot).field(name)
+    assert found is not None
+    return found
+
+
+def command(pilot: Pilot[Any]) -> str:
+    """The command line that the form stands for."""
+    return str(form(pilot).query_one("#form-command", Static).content)
+
+
+class TestFields:
+    """A line an option."""
+
+    @pytest.mark.parametrize(
+        ("key", "kind"), [("g", "generate"), ("j", "judge"), ("t", "train"), ("e", "evaluate")]
+    )
+    async def test_every_option_has_a_field(self, shared: Project, key: str, kind: str) -> None:
+        """Those that few runs change come on a key."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", key)
+            names = {entry.option.name for entry in form(pilot).fields}
+            assert names == {option.name for option in options_of(kind)}
+            assert {entry.option.name for entry in form(pilot).fields if entry.display} == {
+                option.name for option in options_of(kind) if option.basic
+            }
+            await press(pilot, "ctrl+o")
+            assert all(entry.display for entry in form(pilot).fields)
+
+    async def test_defaults_follow_the_objective(self, shared: Project) -> None:
+        """What sft starts from differs."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t")
+            rate = field(pilot, "learning_rate").editor
+            assert rate.placeholder == "0.0002"  # type: ignore[union-attr]
+            await press(pilot, "right")
+            assert field(pilot, "objective").value == "sft"
+            assert rate.placeholder == "0.001"  # type: ignore[union-attr]
+            assert "--objective sft" in command(pilot)
+
+    async def test_command_line_is_shown_as_one_fills_in(self, shared: Project) -> None:
+        """Only what differs from the defaults is in it; ctrl+r takes it back."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t")
+            assert "$ bswirl train --objective bswirl --policy demo" == command(pilot)
+            field(pilot, "beta").editor.focus()
+            await typed(pilot, "0.2")
+            assert "--beta 0.2" in command(pilot)
+            await press(pilot, "ctrl+r")
+            assert "--beta" not in command(pilot)
+
+    async def test_trained_policy_is_proposed_for_evaluation(self, shared: Project) -> None:
+        """The newest training run's."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "e")
+            assert field(pilot, "policy").value == "demo@2"
+
+
+class TestChecks:
+    """What is wrong is said at the field, before anything starts."""
+
+    async def test_number_out_of_range(self, shared: Project) -> None:
+        """In words, at once; start goes to the field instead of starting."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "t")
+            field(pilot, "epochs").editor.focus()
+            await typed(pilot, "0")
+            assert "must be a whole number at least 1" in field(pilot, "epochs").problem
+            field(pilot, "beta").editor.focus()
+            await press(pilot, "ctrl+s")
+            assert field(pilot, "epochs").editor.has_focus
+            assert "must be a whole number at least 1, not '0'" in shown(pilot)
+
+    async def test_needed_policy(self, shared: Project) -> None:
+        """An empty one is missed."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t", "ctrl+r", "ctrl+s")
+            assert field(pilot, "policy").problem == "needed"
+            assert isinstance(pilot.app.screen, RunForm)
+
+    async def test_wrong_advanced_field_is_opened(self, shared: Project) -> None:
+        """So that one sees it."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t")
+            field(pilot, "warmup").fill("2")
+            await settled(pilot)
+            await press(pilot, "ctrl+s")
+            assert field(pilot, "warmup").display
+            assert field(pilot, "warmup").editor.has_focus
+
+    async def test_unknown_policy_is_a_dialog_with_a_remedy(self, shared: Project) -> None:
+        """The form stays as it was filled in."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "g")
+            field(pilot, "policy").fill("nobody")
+            await settled(pilot)
+            await press(pilot, "ctrl+s")
+            await until(pilot, lambda: "nobody" in shown(pilot) and not form_is_busy(pilot))
+            seen = shown(pilot)
+            assert "smollm2" in seen
+            if isinstance(pilot.app.screen, Problem):
+                await press(pilot, "enter")
+            assert field(pilot, "policy").value == "nobody"
+
+
+def form_is_busy(pilot: Pilot[Any]) -> bool:
+    """Whether a start is under way."""
+    return any(isinstance(screen, RunForm) and screen._starting for screen in pilot.app.screen_stack)
+
+
+class TestStarting:
+    """A run from the form to its end."""
+
+    async def test_judge_run(self, project: Project, bob: Client) -> None:
+        """It starts, its screen opens, and its end shows there."""
+        async with opened(project, WIDE) as pilot:
+            await press(pilot, "x", "j")
+            await press(pilot, "ctrl+o")
+            field(pilot, "again").fill("yes")
+            await settled(pilot)
+            assert command(pilot) == "$ bswirl judge --again"
+            await press(pilot, "ctrl+s")
+            await until(pilot, lambda: isinstance(pilot.app.screen, RunView))
+            screen = pilot.app.screen
+            assert isinstance(screen, RunView)
+            await until(pilot, lambda: screen.run_here.status == "done")
+            run = screen.run_here
+            assert (run.kind, run.name) == ("judge", "reference")
+            assert bob.run(run.run_id).status == "done"
+            assert (Path(run.folder) / "input.jsonl").exists()
+            assert "done" in shown(pilot)
+
+    async def test_nothing_to_do_is_said(self, project: Project) -> None:
+        """When everything is judged already."""
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "x", "j")
+            await press(pilot, "ctrl+s")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            assert "Nothing to do" in shown(pilot)
+            assert "--again" in shown(pilot)

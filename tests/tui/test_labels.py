@@ -1,0 +1,149 @@
+"""Labels at the keyboard: set, explained, withdrawn, disputed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.pilot import Pilot
+
+from bswirl.client import Client
+from bswirl.project import Project
+from bswirl.records import Action
+from bswirl_tui.screens.dialogs import Ask
+from tests.tui.driving import lines_of, main_screen, opened, press, says, shown, typed, until
+
+
+def step(pilot: Pilot[Any]) -> Action:
+    """The step under the cursor."""
+    action = main_screen(pilot).tree_view.action_here
+    assert action is not None
+    return action
+
+
+class TestSetting:
+    """One key a label; the record and the screen agree."""
+
+    async def test_label_overrides_the_judge(self, project: Project, bob: Client) -> None:
+        """Reward, source and advantage of the whole group change at once."""
+        async with opened(project) as pilot:
+            before = step(pilot)
+            assert (before.reward, before.source, before.advantage) == (1.0, "judge", 0.5)
+            await press(pilot, "0")
+            after = step(pilot)
+            assert (after.reward, after.source, after.label) == (0.0, "human", "0")
+            group = main_screen(pilot).tree_view.outline
+            assert group is not None
+            assert {action.advantage for action in group.group_of(after).actions} == {0.0}
+            assert lines_of(main_screen(pilot).tree_view)[2].split()[:3] == ["✗", "0H", "0.00"]
+            assert "the judge said 1" in shown(pilot)
+            assert f"Labelled action {after.action_id} 0" in says(pilot)
+            (label,) = bob.labels()
+            assert (label.action_id, label.value, label.auditor) == (after.action_id, "0", "alice")
+
+    async def test_label_shows_in_the_question_list(self, project: Project) -> None:
+        """As one more labelled action, and one live group less."""
+        async with opened(project) as pilot:
+            questions = main_screen(pilot).questions
+            assert questions.selected is not None
+            live = questions.selected.live_groups
+            await press(pilot, "0")
+            assert (questions.selected.labelled, questions.selected.live_groups) == (1, live - 1)
+
+    async def test_unsure_leaves_the_verdict_in_force(self, project: Project) -> None:
+        """And shows as a question mark."""
+        async with opened(project) as pilot:
+            await press(pilot, "u")
+            action = step(pilot)
+            assert (action.reward, action.source, action.label) == (1.0, "judge", "unsure")
+            assert lines_of(main_screen(pilot).tree_view)[2].split()[:2] == ["?", "1J"]
+
+    async def test_question_line_takes_no_label(self, project: Project, bob: Client) -> None:
+        """It says where labels go."""
+        async with opened(project) as pilot:
+            await press(pilot, "k", "1")
+            assert "Put the cursor on a step" in says(pilot)
+            assert bob.labels() == []
+
+
+class TestReasons:
+    """Why is optional, and can be said later."""
+
+    async def test_reason_is_added_to_a_label(self, project: Project, bob: Client) -> None:
+        """As a newer label of the same value."""
+        async with opened(project) as pilot:
+            await press(pilot, "1", "r")
+            await typed(pilot, "sound [/x] arithmetic")
+            await press(pilot, "enter")
+            newest = bob.labels()[0]
+            assert (newest.value, newest.reason) == ("1", "sound [/x] arithmetic")
+            assert "sound [/x] arithmetic" in main_screen(pilot).detail_view.plain
+            await press(pilot, "r")
+            assert isinstance(pilot.app.screen, Ask)
+            assert "sound [/x] arithmetic" in shown(pilot)
+            await press(pilot, "escape")
+            assert len(bob.labels()) == 2
+
+    async def test_reason_needs_a_label(self, project: Project, bob: Client) -> None:
+        """Without one it says how to set one."""
+        async with opened(project) as pilot:
+            await press(pilot, "r")
+            assert "no label on this step yet" in says(pilot)
+            assert bob.labels() == []
+
+    async def test_label_with_reason_in_one_go(self, project: Project, bob: Client) -> None:
+        """R asks for the value, then for the reason."""
+        async with opened(project) as pilot:
+            await press(pilot, "R", "0")
+            await typed(pilot, "restates the question")
+            await press(pilot, "enter")
+            (label,) = bob.labels()
+            assert (label.value, label.reason) == ("0", "restates the question")
+
+
+class TestUndo:
+    """Backspace withdraws, and the record keeps it."""
+
+    async def test_newest_label_is_withdrawn(self, project: Project, bob: Client) -> None:
+        """The one before is in force again, then the judge."""
+        async with opened(project) as pilot:
+            await press(pilot, "0", "1", "backspace")
+            assert "Withdrew your label 1" in says(pilot)
+            assert (step(pilot).reward, step(pilot).source) == (0.0, "human")
+            await press(pilot, "backspace")
+            assert (step(pilot).reward, step(pilot).source) == (1.0, "judge")
+            await press(pilot, "backspace")
+            assert "no label left" in says(pilot)
+            assert [label.value for label in bob.labels()] == ["withdrawn", "withdrawn", "1", "0"]
+
+    async def test_label_on_another_question_is_named(self, project: Project) -> None:
+        """Undo works wherever one has gone since."""
+        async with opened(project) as pilot:
+            labelled = step(pilot).action_id
+            await press(pilot, "0", "J", "backspace")
+            assert f"Withdrew your label 0 from action {labelled}, on another question." in says(pilot)
+
+    async def test_labels_of_others_stay(self, project: Project, bob: Client) -> None:
+        """Undo is for one's own."""
+        async with opened(project) as pilot:
+            bob.set_label(step(pilot).action_id, "0")
+            await press(pilot, "backspace")
+            assert "no label left" in says(pilot)
+            assert [label.auditor for label in bob.labels()] == ["bob"]
+
+
+class TestConflicts:
+    """Where auditors disagree the judge stands, and everyone sees it."""
+
+    async def test_conflict_is_marked(self, project: Project, bob: Client) -> None:
+        """On the line, in the detail pane, and by the filter."""
+        async with opened(project) as pilot:
+            await press(pilot, "0")
+            bob.set_label(step(pilot).action_id, "1", reason="it is fine")
+            await until(pilot, lambda: step(pilot).conflict)
+            assert lines_of(main_screen(pilot).tree_view)[2].split()[:2] == ["?", "1J"]
+            text = main_screen(pilot).detail_view.plain
+            assert "Auditors disagree" in text
+            assert "it is fine" in text
+            await press(pilot, "f", "G", "k", "enter")
+            assert main_screen(pilot).questions.query_shown.filter == "conflict"
+            assert main_screen(pilot).questions.total == 1

@@ -1,0 +1,330 @@
+"""The main screen: what is on it when it opens, and how one moves about."""
+
+from __future__ import annotations
+
+import pytest
+
+from bswirl.client import connect
+from bswirl.project import Project
+from bswirl_tui.outline import ROOT
+from bswirl_tui.screens.dialogs import Choose
+from tests.tui import content
+from tests.tui.driving import NARROW, WIDE, lines_of, main_screen, opened, press, settled, shown, typed, until
+
+
+class TestOpening:
+    """The first step is on screen without a key press."""
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+    async def test_first_question_with_samples_is_selected(
+        self, shared: Project, size: tuple[int, int]
+    ) -> None:
+        """Its backbone is open, its first step under the cursor and in the detail pane."""
+        async with opened(shared, size) as pilot:
+            main = main_screen(pilot)
+            selected, outline = main.questions.selected, main.tree_view.outline
+            assert selected is not None
+            assert selected.address == "shop:q00"
+            assert main.questions.cursor == 2  # two questions without samples come before it
+            assert outline is not None
+            step = main.tree_view.action_here
+            assert step is not None
+            assert step.depth == 1
+            assert step.backbone == 2
+            assert outline.lines[-1].action is not None
+            assert [line.action.depth for line in outline.lines[1:5] if line.action] == [1, 2, 3, 2]
+            seen = shown(pilot)
+            assert "Step 1: There are 2*3=6 pens." in seen
+            assert "reward 1" in seen
+            assert main.focused is main.tree_view
+
+    async def test_empty_project_says_what_to_do(self, empty: Project) -> None:
+        """And shows what another client brings in, without a key press."""
+        async with opened(empty, NARROW) as pilot:
+            assert "bswirl import gsm8k FILE" in shown(pilot)
+            with connect(empty, auditor="bob") as client:
+                client.import_samples([content.placed(1)], "late")
+            await until(pilot, lambda: main_screen(pilot).tree_view.outline is not None)
+            assert "Step 1: There are 3*4=12 pens." in shown(pilot)
+
+    async def test_status_line_counts(self, shared: Project) -> None:
+        """Questions, actions, labels, and who is looking."""
+        async with opened(shared) as pilot:
+            first = shown(pilot).splitlines()[0]
+            assert "pens" in first
+            assert "alice" in first
+            assert "8 questions" in first
+
+
+class TestTree:
+    """Columns that compare siblings, and vim keys."""
+
+    async def test_line_shows_reward_source_advantage_samples_and_number(self, shared: Project) -> None:
+        """In columns left of the outline; the number on the right."""
+        async with opened(shared) as pilot:
+            main = main_screen(pilot)
+            row = lines_of(main.tree_view)[2]
+            action = main.tree_view.action_here
+            assert action is not None
+            assert row.split()[:5] == ["✓", "1J", "+0.50", "×2", "●"]
+            assert row.split()[-1] == str(action.action_id)
+
+    async def test_answers_come_from_the_answer_check(self, shared: Project) -> None:
+        """Their letter is A."""
+        async with opened(shared) as pilot:
+            await press(pilot, "j", "j")
+            action = main_screen(pilot).tree_view.action_here
+            assert action is not None
+            assert action.is_answer
+            assert "from the answer check" in shown(pilot)
+
+    async def test_live_and_dead_groups_are_marked_where_they_begin(self, shared: Project) -> None:
+        """The question leads to a live group, its first step to a dead one."""
+        async with opened(shared) as pilot:
+            rows = lines_of(main_screen(pilot).tree_view)
+            assert "▾◆" in rows[1]
+            assert "▾◇" in rows[2]
+
+    async def test_h_and_l_close_and_open(self, shared: Project) -> None:
+        """h closes, then goes to the parent; l opens, then goes to the first child."""
+        async with opened(shared) as pilot:
+            tree = main_screen(pilot).tree_view
+            outline = tree.outline
+            assert outline is not None
+            before = len(outline.lines)
+            await press(pilot, "h")
+            assert len(outline.lines) < before
+            await press(pilot, "h")
+            assert tree.key == ROOT
+            await press(pilot, "j", "l")
+            assert len(outline.lines) == before
+            await press(pilot, "l")
+            assert tree.action_here is not None
+            assert tree.action_here.depth == 2
+
+    async def test_children_are_added_when_opened(self, shared: Project) -> None:
+        """A closed tree has lines for its first group alone; e opens all, E closes all."""
+        async with opened(shared) as pilot:
+            tree = main_screen(pilot).tree_view
+            assert tree.outline is not None
+            await press(pilot, "E")
+            assert tree.row_count() == 4
+            await press(pilot, "e")
+            assert tree.row_count() == 1 + len(tree.outline.tree.actions)
+
+    async def test_siblings_are_a_key_away(self, shared: Project) -> None:
+        """Past everything open between them."""
+        async with opened(shared) as pilot:
+            tree = main_screen(pilot).tree_view
+            first = tree.action_here
+            await press(pilot, "right_curly_bracket")
+            second = tree.action_here
+            assert first is not None
+            assert second is not None
+            assert (second.state_id, second.action_id > first.action_id) == (first.state_id, True)
+            await press(pilot, "left_curly_bracket")
+            assert tree.action_here == first
+
+    async def test_g_and_G_go_to_the_ends(self, shared: Project) -> None:
+        """As in vim; ctrl+d and ctrl+u go by pages."""
+        async with opened(shared) as pilot:
+            tree = main_screen(pilot).tree_view
+            await press(pilot, "G")
+            assert tree.cursor == tree.row_count() - 1
+            await press(pilot, "g")
+            assert tree.key == ROOT
+            assert "First step" in shown(pilot)
+
+
+class TestDetail:
+    """Everything that is known of a step."""
+
+    async def test_step_shows_problem_steps_verdict_and_samples(self, shared: Project) -> None:
+        """What only the owner knows comes a moment later."""
+        async with opened(shared) as pilot:
+            await press(pilot, "j")
+            text = main_screen(pilot).detail_view.plain
+            assert "A shop has 2 boxes with 3 pens in each" in text.replace("\n ", " ").replace("\n", " ")
+            for words in (
+                "Gold answer 2",
+                "1  Step 1: There are 2*3=6 pens.",
+                "Step 2: After the sale 6-4=2 pens are left.",
+                "dead group",
+                "the operation is that of the gold solution",
+                "−1.50",
+            ):
+                assert words in text
+
+    async def test_gold_solution_is_on_a_key(self, shared: Project) -> None:
+        """s shows and hides it."""
+        async with opened(shared) as pilot:
+            detail = main_screen(pilot).detail_view
+            assert "<<2*3=6>>" not in detail.plain
+            await press(pilot, "s")
+            assert "<<2*3=6>>" in detail.plain
+            await press(pilot, "s")
+            assert "<<2*3=6>>" not in detail.plain
+
+    async def test_step_is_in_sight_in_a_small_pane(self, shared: Project) -> None:
+        """The pane scrolls down to the step, no farther than it must."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "j", "j")
+            seen = "\n".join(lines_of(main_screen(pilot).detail_view))
+            assert "Answer: 2" in seen
+            assert "reward 1" in seen
+
+
+class TestQuestions:
+    """The list: filter, sort, search, and pages that come when they are needed."""
+
+    async def test_filter_by_choice(self, shared: Project) -> None:
+        """f offers the filters; c shows all again."""
+        async with opened(shared) as pilot:
+            questions = main_screen(pilot).questions
+            assert questions.total == 8
+            await press(pilot, "f")
+            assert isinstance(pilot.app.screen, Choose)
+            await press(pilot, "j", "enter")
+            assert questions.query_shown.filter == "sampled"
+            assert questions.total == 6
+            assert "sampled" in shown(pilot).splitlines()[1]
+            await press(pilot, "c")
+            assert questions.total == 8
+
+    async def test_sort_by_choice_and_turned_around(self, shared: Project) -> None:
+        """The same order once more turns it around."""
+        async with opened(shared) as pilot:
+            questions = main_screen(pilot).questions
+            await press(pilot, "o", "j", "enter")
+            assert (questions.query_shown.sort, questions.query_shown.descending) == ("address", False)
+            first = questions.row(0)
+            await press(pilot, "o", "enter")
+            assert questions.query_shown.descending
+            assert first is not None
+            assert questions.row(0) != first
+
+    async def test_dataset_or_split_alone(self, shared: Project) -> None:
+        """d offers those that the project has."""
+        async with opened(shared) as pilot:
+            questions = main_screen(pilot).questions
+            await press(pilot, "d")
+            assert "shop test" in shown(pilot)
+            await press(pilot, "j", "enter")
+            assert (questions.query_shown.split, questions.total) == ("test", 1)
+
+    async def test_search_follows_what_is_typed(self, shared: Project) -> None:
+        """Enter keeps it, escape goes back to the words before."""
+        async with opened(shared) as pilot:
+            questions = main_screen(pilot).questions
+            await press(pilot, "slash")
+            await typed(pilot, "has 5 boxes")
+            await until(pilot, lambda: questions.total == 1)
+            await press(pilot, "enter")
+            assert main_screen(pilot).focused is questions
+            assert questions.selected is not None
+            assert questions.selected.external_id == "q03"
+            await press(pilot, "slash", "x", "escape")
+            assert questions.query_shown.search == "has 5 boxes"
+
+    async def test_search_that_finds_nothing_says_so(self, shared: Project) -> None:
+        """With the key that shows all again."""
+        async with opened(shared) as pilot:
+            await press(pilot, "slash")
+            await typed(pilot, "zebra")
+            await press(pilot, "enter")
+            assert "No question fits." in shown(pilot)
+            assert main_screen(pilot).tree_view.outline is None
+            await press(pilot, "c")
+            assert main_screen(pilot).tree_view.outline is not None
+
+    async def test_J_and_K_go_through_questions_from_the_tree(self, shared: Project) -> None:
+        """The tree keeps the focus."""
+        async with opened(shared) as pilot:
+            main = main_screen(pilot)
+            await press(pilot, "J")
+            assert main.tree_view.outline is not None
+            assert main.tree_view.outline.tree.question.external_id == "q01"
+            assert main.focused is main.tree_view
+            await press(pilot, "K", "K")
+            assert main.tree_view.outline.tree.question.external_id == "q91"
+            assert "No steps yet." in shown(pilot)
+
+    async def test_pages_come_when_they_are_in_sight(self, empty: Project) -> None:
+        """Of a thousand questions only those around the cursor are held."""
+        with connect(empty) as client:
+            client.import_questions([content.question(number) for number in range(1000)])
+        async with opened(empty) as pilot:
+            questions = main_screen(pilot).questions
+            assert questions.total == 1000
+            assert questions.row(0) is not None
+            assert questions.row(999) is None
+            await press(pilot, "tab", "tab")
+            assert main_screen(pilot).focused is questions
+            await press(pilot, "G")
+            last = questions.row(999)
+            assert last is not None
+            assert questions.row(500) is None
+            assert questions.selected == last
+            assert "A shop has 1001 boxes" in shown(pilot)
+
+
+class TestLayout:
+    """Readable in 80 columns, well used in 200."""
+
+    async def test_panes_stand_side_by_side_when_there_is_room(self, shared: Project) -> None:
+        """From 120 columns on, and again below after a resize."""
+        async with opened(shared, WIDE) as pilot:
+            main = main_screen(pilot)
+            assert main.tree_view.region.y == main.detail_view.region.y
+            await pilot.resize_terminal(*NARROW)
+            await settled(pilot)
+            assert main.tree_view.region.y < main.detail_view.region.y
+            assert main.questions.region.width < main.tree_view.region.width
+            assert "Step 1: There are" in shown(pilot)
+
+    async def test_list_can_be_hidden(self, shared: Project) -> None:
+        """Then tree and detail have the whole width."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "t")
+            main = main_screen(pilot)
+            assert main.tree_view.region.width == 80
+            await press(pilot, "t")
+            assert main.tree_view.region.width < 60
+
+    @pytest.mark.parametrize("size", [(20, 5), (1, 1), (300, 100)], ids=str)
+    async def test_any_size_can_be_drawn(self, shared: Project, size: tuple[int, int]) -> None:
+        """However small or large."""
+        async with opened(shared, NARROW) as pilot:
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            await press(pilot, "j", "s", "v", "escape", "question_mark")
+            shown(pilot)
+
+
+class TestHelp:
+    """What the keys do, from the registry."""
+
+    async def test_footer_shows_what_works_here(self, shared: Project) -> None:
+        """The keys beside their names."""
+        async with opened(shared) as pilot:
+            assert "1 good  0 bad  u unsure  backspace undo" in shown(pilot).splitlines()[-1]
+
+    async def test_help_lists_the_keys_of_this_view(self, shared: Project) -> None:
+        """And what the signs mean."""
+        async with opened(shared) as pilot:
+            await press(pilot, "question_mark")
+            seen = shown(pilot)
+            assert "Withdraw your newest label" in seen
+            await press(pilot, "G")
+            assert "leads to a dead group" in shown(pilot)
+            await press(pilot, "escape")
+            assert pilot.app.screen is main_screen(pilot)
+
+    async def test_command_palette_carries_out_an_action(self, shared: Project) -> None:
+        """Found by a word of its description."""
+        async with opened(shared) as pilot:
+            await press(pilot, "colon")
+            await typed(pilot, "gold")
+            await until(pilot, lambda: "Show or hide the gold solution" in shown(pilot))
+            await press(pilot, "enter")
+            assert main_screen(pilot).detail_view.show_gold

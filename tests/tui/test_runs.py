@@ -1,0 +1,212 @@
+"""Runs: their list, one of them, its curves, answers and log."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from bswirl.client import Client
+from bswirl.project import Project
+from bswirl_tui.screens.dialogs import Confirm
+from bswirl_tui.screens.reader import Reader
+from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.widgets.answer_list import AnswerList
+from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
+from bswirl_tui.widgets.log_view import LogTail, LogView
+from bswirl_tui.widgets.run_list import RunList
+from tests.tui import content
+from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, until
+
+
+class TestList:
+    """A line a run, newest first."""
+
+    async def test_runs_show_how_they_stand(self, shared: Project) -> None:
+        """Kind, name, status, progress and how long they took."""
+        async with opened(shared) as pilot:
+            await press(pilot, "v")
+            rows = lines_of(pilot.app.screen.query_one(RunList))
+            assert rows[1].split()[:4] == ["3", "evaluate", "demo", "done"]
+            assert rows[2].split()[:5] == ["2", "train", "bswirl", "demo", "done"]
+            assert "100%" in rows[2]
+            assert rows[3].split()[:4] == ["1", "import", "seed", "done"]
+            await press(pilot, "escape")
+            assert "Tree" in shown(pilot)
+
+    async def test_project_without_runs_says_how_to_start_one(self, empty: Project) -> None:
+        """With the key for it."""
+        async with opened(empty, NARROW) as pilot:
+            await press(pilot, "v")
+            assert "Press x to generate, judge, train or evaluate." in shown(pilot)
+
+    async def test_finished_run_cannot_be_cancelled_or_resumed(self, shared: Project) -> None:
+        """It says so, and asks nothing."""
+        async with opened(shared) as pilot:
+            await press(pilot, "v", "c")
+            assert "Run 3 is done already." in says(pilot)
+            await press(pilot, "S")
+            assert "only one that ended early" in says(pilot)
+
+
+class TestTraining:
+    """A training run's screen."""
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+    async def test_curves_are_drawn(self, shared: Project, size: tuple[int, int]) -> None:
+        """Four panels, each with its newest value and a line of braille."""
+        async with opened(shared, size) as pilot:
+            await press(pilot, "v", "j", "enter")
+            await until(pilot, lambda: "+1.92" in shown(pilot))
+            seen = shown(pilot)
+            for title in ("Loss −0.04", "KL to the base 0.048", "R=1 +1.20 R=0 −0.72", "Shift margin +1.92"):
+                assert title in " ".join(seen.split())
+            assert sum("\u2800" < character <= "\u28ff" for character in seen) > 60
+            assert len(pilot.app.screen.query(Curve)) == 4
+
+    async def test_settings_and_result_are_told(self, shared: Project) -> None:
+        """Beside the curves, with where the run came from."""
+        async with opened(shared, WIDE) as pilot:
+            await press(pilot, "v", "j", "enter")
+            seen = shown(pilot)
+            for words in (
+                "objective",
+                "bswirl",
+                "learning rate",
+                "0.0002",
+                "margin",
+                "1.92",
+                "by carol",
+                "runs/2",
+            ):
+                assert words in seen
+
+    async def test_tab_goes_through_the_panes(self, shared: Project) -> None:
+        """In 80 columns one at a time: curves, log, about."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v", "j", "enter")
+            screen = pilot.app.screen
+            assert screen.query_one(Curves).display
+            assert not screen.query_one(LogView).display
+            await press(pilot, "tab")
+            assert not screen.query_one(Curves).display
+            assert "step 24 of 24" in shown(pilot)
+            await press(pilot, "tab")
+            assert "learning rate" in shown(pilot)
+            await press(pilot, "tab")
+            assert screen.query_one(Curves).display
+            await pilot.resize_terminal(*WIDE)
+            await settled(pilot)
+            assert screen.query_one(LogView).display
+
+    async def test_new_points_are_drawn_as_they_come(self, project: Project, bob: Client) -> None:
+        """More of the journal brought in: the curves go on, and no point is there twice."""
+        away = project.root.parent / "away"
+        run = content.finished_training(project, bob, away, steps=5)
+        async with opened(project) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await until(pilot, lambda: "+0.40" in shown(pilot))
+            journal = Path(run.folder) / "journal.jsonl"
+            with journal.open("a") as file:
+                file.write('{"t":"metrics","step":6,"values":{"shift/margin":0.75}}\n')
+            bob.attach_run(Path(run.folder))
+            await until(pilot, lambda: "+0.75" in shown(pilot))
+            screen = pilot.app.screen
+            assert isinstance(screen, RunView)
+            assert [step for step, _ in screen._metrics["shift/margin"]] == [1, 2, 3, 4, 5, 6]
+
+
+class TestEvaluation:
+    """An evaluation's screen."""
+
+    async def test_accuracy_has_its_interval(self, shared: Project) -> None:
+        """By Wilson, beside the count."""
+        async with opened(shared) as pilot:
+            await press(pilot, "v", "enter")
+            answers = pilot.app.screen.query_one(AnswerList)
+            assert "Answers 3 · 66.7% correct (20.8 to 93.9)" in str(answers.border_title)
+            assert lines_of(answers)[1].split()[:3] == ["✓", "shop:q00", "0"]
+
+    async def test_answer_can_be_read_whole(self, shared: Project) -> None:
+        """On enter, hostile as it may be."""
+        async with opened(shared) as pilot:
+            await press(pilot, "v", "enter", "G", "enter")
+            assert isinstance(pilot.app.screen, Reader)
+            assert "[/foo] [link=https://x]a[/link]" in shown(pilot)
+            await press(pilot, "escape")
+            assert isinstance(pilot.app.screen, RunView)
+
+
+class TestLog:
+    """The log as it grows."""
+
+    def test_tail_reads_whole_lines_once(self, tmp_path: Path) -> None:
+        """A line that is still being written waits."""
+        path = tmp_path / "log"
+        tail = LogTail(path)
+        assert tail.read() == []
+        path.write_bytes(b"one\ntw")
+        assert tail.read() == ["one"]
+        with path.open("ab") as log:
+            log.write(b"o\n\xff\n")
+        assert tail.read() == ["two", "\ufffd"]
+        assert tail.read() == []
+
+    def test_long_log_begins_near_its_end(self, tmp_path: Path) -> None:
+        """Gigabytes are not read to show a page."""
+        path = tmp_path / "log"
+        path.write_bytes(b"x" * 99 + b"\n" + b"y" * 99 + b"\n" * 9_999 * 100)
+        assert len(b"".join(line.encode() for line in LogTail(path).read())) < 1 << 19
+
+    async def test_log_follows_until_one_scrolls_up(self, project: Project, bob: Client) -> None:
+        """f follows again."""
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=80)
+        async with opened(project, WIDE) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await settled(pilot)
+            await press(pilot, "tab")
+            log = pilot.app.screen.query_one(LogView)
+            with (Path(run.folder) / "log").open("a") as file:
+                file.write("a new line\n")
+            await until(pilot, lambda: "a new line" in "\n".join(lines_of(log)))
+            await press(pilot, "k")
+            assert not log.following
+            with (Path(run.folder) / "log").open("a") as file:
+                file.write("one more\n")
+            await until(pilot, lambda: "one more" in log.plain)
+            assert "one more" not in "\n".join(lines_of(log))
+            await press(pilot, "f")
+            assert "one more" in "\n".join(lines_of(log))
+
+
+class TestThinning:
+    """Long curves are thinned, spikes are kept."""
+
+    def test_spike_survives(self) -> None:
+        """The one high point of a hundred thousand."""
+        points = [(step, 1.0 if step == 54_321 else 0.0) for step in range(100_000)]
+        kept = thin(points)
+        assert len(kept) <= MOST_POINTS
+        assert (54_321, 1.0) in kept
+        assert kept == sorted(kept)
+
+    def test_what_is_no_number_is_left_out(self) -> None:
+        """A collapsed run must not end the app."""
+        assert thin([(1, math.nan), (2, math.inf), (3, 0.5), (4, -math.inf)]) == [(3, 0.5)]
+
+
+class TestControl:
+    """Cancelling asks first."""
+
+    async def test_cancel_can_be_declined(self, project: Project, bob: Client) -> None:
+        """And then nothing happens."""
+        run = content.waiting_run(project, bob)
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "v", "c")
+            assert isinstance(pilot.app.screen, Confirm)
+            await press(pilot, "n")
+            assert not (Path(run.folder) / "cancel").exists()
+            await press(pilot, "c", "y")
+            assert (Path(run.folder) / "cancel").exists()
+            assert "ends at its next safe point" in says(pilot)

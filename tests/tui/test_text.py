@@ -1,0 +1,152 @@
+"""Texts for the screen: safe, aligned, in few characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.text import Text
+
+from bswirl.records import Action, Progress
+from bswirl_tui import glyphs, text
+from bswirl_tui.themes import _PALETTES, DARK
+from tests.tui.content import HOSTILE
+
+COLOURS = _PALETTES[DARK]
+UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class TestClean:
+    """Foreign text is shown, never obeyed."""
+
+    @given(st.text())
+    def test_no_character_acts_on_a_terminal(self, foreign: str) -> None:
+        """Neither controls nor escapes, bidirectional marks or variation selectors are left."""
+        shown = text.clean(foreign, one_line=True)
+        assert not {unicodedata.category(character) for character in shown} & UNSAFE
+        assert not any(0xFE00 <= ord(character) <= 0xFE0F for character in shown)
+
+    def test_markup_stays_as_it_is(self) -> None:
+        """Brackets are text."""
+        assert text.line("[/foo] [bold]").plain == "[/foo] [bold]"
+
+    def test_hostile_text_is_spelled_out(self) -> None:
+        """An escape shows as its picture."""
+        shown = text.clean(HOSTILE, one_line=True)
+        assert "␛[31mred" in shown
+        assert "\x1b" not in shown
+
+
+class TestFit:
+    """Cells of a line are cut or padded, never shifted."""
+
+    @given(st.text(), st.integers(min_value=0, max_value=40))
+    def test_width_is_exact(self, foreign: str, width: int) -> None:
+        """Wide and combining characters count as the terminal counts them."""
+        assert cell_len(text.fit(text.line(foreign), width).plain) == width
+
+    def test_cut_text_says_so(self) -> None:
+        """An ellipsis stands for what is missing."""
+        assert text.fit(Text("abcdef"), 4).plain == "abc…"
+
+
+class TestParagraph:
+    """Paragraphs wrap with a hanging indent."""
+
+    @given(st.text(max_size=300), st.integers(min_value=4, max_value=60), st.sampled_from([0, 3]))
+    def test_no_line_is_too_wide(self, foreign: str, width: int, indent: int) -> None:
+        """However wide its characters are."""
+        paragraph = text.Paragraph(Text(text.clean(foreign)), Text("12"), indent=indent)
+        assert all(cell_len(line.plain) <= width for line in paragraph.lines(width))
+
+    def test_lead_stands_before_the_first_line_alone(self) -> None:
+        """Later lines are indented as far, and the lead's style does not spread."""
+        first, second = text.Paragraph(Text("one two"), Text("1", "red"), indent=3).lines(7)
+        assert (first.plain.rstrip(), second.plain) == ("1  one", "   two")
+        assert [str(span.style) for span in first.spans if span.end > 3] == []
+
+
+class TestNumbers:
+    """Numbers take as few characters as they can."""
+
+    @pytest.mark.parametrize(
+        ("reward", "words"), [(1.0, "1"), (0.0, "0"), (0.5, ".5"), (0.25, ".25"), (None, "–")]
+    )
+    def test_rewards(self, reward: float | None, words: str) -> None:
+        """Whole ones as a digit, soft ones without the zero."""
+        assert text.reward_number(reward) == words
+
+    @pytest.mark.parametrize(
+        ("value", "words"), [(0.4, "+0.40"), (-1.0, "−1.00"), (0.0, "0.00"), (-0.001, "0.00"), (None, "")]
+    )
+    def test_signed(self, value: float | None, words: str) -> None:
+        """A sign on everything but zero."""
+        assert text.signed(value) == words
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(0, "0s"), (59.6, "1m 00s"), (3600, "1h 00m"), (90061, "1d 1h"), (None, "")]
+    )
+    def test_durations(self, seconds: float | None, words: str) -> None:
+        """The two largest units."""
+        assert text.duration(seconds) == words
+
+    def test_age(self) -> None:
+        """The largest unit, whatever way the time is written."""
+        now = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+        assert text.age("2026-01-02T11:15:00.000Z", now) == "45m"
+        assert text.age("2026-01-01T11:00:00", now) == "1d"
+        assert text.age("nonsense", now) == ""
+
+
+class TestMarks:
+    """A reward's sign says it without colour."""
+
+    @pytest.mark.parametrize(
+        ("about", "sign"),
+        [
+            ({"reward": 1.0}, "✓"),
+            ({"reward": 0.0}, "✗"),
+            ({}, "·"),
+            ({"reward": 1.0, "source": "judge", "label": "unsure"}, "?"),
+            ({"reward": 1.0, "conflict": True}, "?"),
+        ],
+    )
+    def test_signs(self, about: dict[str, object], sign: str) -> None:
+        """Good, bad, not rated, unsure, in dispute."""
+        action = Action(1, 1, 1, False, "Step 1: x", **about)  # type: ignore[arg-type]
+        assert text.mark(action, COLOURS).plain == sign
+
+    def test_source_letters(self) -> None:
+        """J, H and A say who decided."""
+        for source, letter in (("judge", "J"), ("human", "H"), ("answer", "A")):
+            action = Action(1, 1, 1, False, "x", reward=1.0, source=source)  # type: ignore[arg-type]
+            assert text.reward_cell(action, COLOURS).plain == f"1{letter}"
+
+
+class TestProgress:
+    """Progress is a bar and words."""
+
+    def test_bar_is_as_long_as_asked(self) -> None:
+        """Even when more is done than there was to do."""
+        assert text.bar(5, 10, 8, COLOURS).plain == "━━━━────"
+        assert text.bar(12, 10, 8, COLOURS).plain == "━━━━━━━━"
+        assert text.bar(0, 0, 8, COLOURS).plain == "────────"
+
+    def test_words(self) -> None:
+        """What is done of what."""
+        assert text.progress_words(Progress(1200, 4000, "samples")) == "1,200 of 4,000 samples"
+
+
+class TestAscii:
+    """Every sign has a plain twin."""
+
+    def test_ascii_set_is_ascii(self) -> None:
+        """And as wide as the other."""
+        for name in glyphs.Glyphs.__slots__:
+            plain, drawn = getattr(glyphs.ASCII, name), getattr(glyphs.UNICODE, name)
+            assert plain.isascii()
+            assert name == "beta" or cell_len(plain) == cell_len(drawn)
