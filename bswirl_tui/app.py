@@ -155,7 +155,7 @@ class BswirlApp(App[int]):
     def _refresh_bars(self) -> None:
         for screen in self.screen_stack:
             for bar in screen.query(StatusBar):
-                bar.refresh()
+                bar.refresh_changed()
 
     # keys
 

@@ -33,7 +33,7 @@ from bswirl.runs.folder import RunFolder
 
 # The questions of the demo, and the others that the warm start learns from.
 SEED = 1
-TRAIN, VALIDATION, TEST = 200, 40, 160
+TRAIN, VALIDATION, TEST = 160, 40, 100
 WARM_SEED = 2
 WARM_PROBLEMS = 1000
 
@@ -263,7 +263,9 @@ def pack_run(run: RunFolder, target: Path, project: Project) -> None:
             row["host"] = "demo"
     journal = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
     compress(journal, target / "journal.jsonl.gz")
-    compress(anonymous(run.log_file.read_text(encoding="utf-8"), project).encode(), target / "log.gz")
+    log = anonymous(run.log_file.read_text(encoding="utf-8"), project).splitlines(keepends=True)
+    own_words = (line for line in log if re.match(r"\d{4}-\d\d-\d\dT", line))  # not those of libraries
+    compress("".join(own_words).encode(), target / "log.gz")
     if run.adapter.is_dir():
         shutil.copytree(run.adapter, target / "adapter")
 

@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from bswirl import demo, launch
+from bswirl.cli import main
 from bswirl.client import Client, connect, stop_owner
 from bswirl.demo import create_demo
 from bswirl.errors import InputError
@@ -95,7 +97,7 @@ def generate(client: Client, project: Project) -> None:
         journal.append(
             [{"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": {}, "at": now()}]
         )
-    folder.log_file.write_text(f"worked in {project.root}\n")
+    folder.log_file.write_text(f"{now()} worked in {project.root}\n/lib/x.py:1: UserWarning: hm\n")
     config = folder.read_config()
     run = client.register_run(run_uid, "generate", "demo", config, config["input_sha256"])
     assert launch.wait_run(client, run.run_id).status == "done"
@@ -159,7 +161,7 @@ class TestCreateDemo:
             log = "".join(launch.tail_log(client.run(1)))
         stop_owner(project)
         assert adapter == str(demo.demo_folder() / "adapter")
-        assert log == "worked in demo-project"
+        assert log.endswith("Z worked in demo-project")
 
     def test_leaves_no_owner(self, shipped: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
         """The owner that built the project has ended, and nothing of it is left."""
@@ -222,3 +224,37 @@ class TestDamagedData:
         with pytest.raises(InputError, match="does not fit this version"):
             create_demo(tmp_path / "new" / "demo")
         assert list((tmp_path / "new").iterdir()) == []
+
+
+class TestShippedDemo:
+    """The demo data in this repository."""
+
+    def test_holds_what_it_promises(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """`init --demo` makes a project with all actions judged, both trainings' curves and a few labels."""
+        root = str(tmp_path / "demo")
+        assert main(["init", root, "--demo"]) == 0
+        capsys.readouterr()
+        try:
+            assert main(["-p", root, "stats", "--json"]) == 0
+            values = json.loads(capsys.readouterr().out)
+        finally:
+            stop_owner(Project.open(Path(root)))
+        assert values["questions"] >= 200
+        assert values["samples"] >= 4000
+        assert (values["judged"], values["unjudged"]) == (values["actions"], 0)
+        assert values["labels"] > 0
+        curves = {curve["name"]: curve["points"] for curve in values["curves"]}
+        assert {name.split()[0] for name in curves} == {"swirl", "bswirl"}
+        assert all(points["loss"] >= 20 and points["kl"] >= 20 for points in curves.values())
+        assert len(values["evaluations"]) == 3
+
+    def test_is_compact(self) -> None:
+        """What ships stays small enough to clone without a thought."""
+        assert sum(path.stat().st_size for path in (ROOT / "data").rglob("*") if path.is_file()) < 12e6
+
+    def test_names_no_machine(self) -> None:
+        """No path of the machine that made it is in the data."""
+        for path in (ROOT / "data" / "demo").rglob("*"):
+            content = path.read_bytes() if path.is_file() and path.suffix in (".json", ".gz") else b""
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+            assert not re.search(rb"/(home|root|work|tmp)/", content), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 import traceback
@@ -90,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns its exit code; never raises."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal without Unicode shows ? instead of ending the command
     try:
         code = cli.main(args=words, prog_name="bswirl", standalone_mode=False)
         sys.stdout.flush()

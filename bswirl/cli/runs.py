@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
-from bswirl.cli.waiting import detach_option, eta, finish
+from bswirl.cli.waiting import detach_option, finish, how_far
 from bswirl.display import safe_text
-from bswirl.records import RUN_KINDS, Run, to_json
+from bswirl.records import RUN_KINDS, to_json
 
 
 @click.group(invoke_without_command=True)
@@ -39,7 +38,7 @@ def runs_list(
     print_table(
         ("run", "kind", "name", "status", "progress", "made", "by"),
         (
-            (run.run_id, run.kind, run.name, run.status, _progress(run), run.created_at[:16], run.created_by)
+            (run.run_id, run.kind, run.name, run.status, how_far(run), run.created_at[:16], run.created_by)
             for run in found
         ),
         right=("run",),
@@ -64,7 +63,7 @@ def runs_show(invocation: Invocation, run_id: int, as_json: bool) -> None:
         ("kind", run.kind),
         ("name", run.name),
         ("status", f"{run.status}, attempt {run.attempt}"),
-        ("progress", _progress(run) or None),
+        ("progress", how_far(run) or None),
         ("made", f"{run.created_at} by {run.created_by}"),
         ("ended", run.ended_at),
         ("folder", run.folder),
@@ -147,11 +146,3 @@ def runs_attach(invocation: Invocation, folder: Path, as_json: bool) -> None:
         print_json(to_json(run))
     else:
         note(f"{run.kind} run {run.run_id} is {run.status}")
-
-
-def _progress(run: Run) -> str:
-    progress: Any = run.progress
-    if progress is None or not progress.total:
-        return ""
-    shown = f"{progress.done}/{progress.total} {progress.unit}".rstrip()
-    return f"{shown}, {eta(progress)} left" if run.status == "running" else shown

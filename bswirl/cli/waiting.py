@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bswirl.client import Client
     from bswirl.project import Project
-    from bswirl.records import Progress, Run
+    from bswirl.records import Run
 
 QUIET_SECONDS = 10.0  # between lines where stderr is no terminal
 
@@ -110,7 +110,7 @@ def _progress(run: Run) -> Iterator[Callable[[Run], None]]:
     """A function that shows how far the run is: a bar on a terminal, else a line now and then."""
     if sys.stderr.isatty():
         with _bar() as bar:
-            task = bar.add_task(f"{run.kind} {run.run_id}", total=None, state="queued", rate="")
+            task = bar.add_task(f"{run.kind} {run.run_id}", total=None, state=run.status)
 
             def show(now: Run) -> None:
                 bar.update(task, **_bar_fields(now))
@@ -128,7 +128,6 @@ def _bar() -> Bar:
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[state]}"),
-        TextColumn("{task.fields[rate]}"),
         console=Console(stderr=True),
         refresh_per_second=2,
         transient=True,
@@ -136,15 +135,10 @@ def _bar() -> Bar:
 
 
 def _bar_fields(run: Run) -> dict[str, Any]:
-    progress = run.progress
-    if progress is None or not progress.total:
-        return {"state": run.status, "rate": ""}
-    return {
-        "total": progress.total,
-        "completed": progress.done,
-        "state": f"{progress.done}/{progress.total} {progress.unit}".rstrip(),
-        "rate": f"{eta(progress)} left" if run.status == "running" else run.status,
-    }
+    state = how_far(run) if run.status == "running" else run.status
+    if run.progress is None or not run.progress.total:
+        return {"state": state}
+    return {"state": state, "total": run.progress.total, "completed": run.progress.done}
 
 
 class _Lines:
@@ -163,18 +157,18 @@ class _Lines:
                 note(f"run {run.run_id} is queued")
         if run.progress is not None and time.monotonic() - self._said >= QUIET_SECONDS:
             self._said = time.monotonic()
-            progress = run.progress
-            note(
-                f"run {run.run_id}: {progress.done}/{progress.total} {progress.unit}".rstrip()
-                + f", {eta(progress)} left"
-            )
+            note(f"run {run.run_id}: {how_far(run)}")
 
 
-def eta(progress: Progress) -> str:
-    """The time a run still needs, as h:mm:ss; `?` when unknown."""
+def how_far(run: Run) -> str:
+    """What is done of how much, and for a running run the time that the rest takes; empty where unknown."""
+    progress = run.progress
+    if progress is None or not progress.total:
+        return ""
+    done = f"{progress.done}/{progress.total} {progress.unit}".rstrip()
     seconds = progress.eta_seconds
-    if seconds is None:
-        return "?"
+    if run.status != "running" or seconds is None or progress.done == progress.total:
+        return done
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{done}, {hours}:{minutes:02}:{rest:02} left"

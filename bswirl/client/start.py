@@ -162,7 +162,8 @@ def _wait_for_predecessor(project: Project) -> socket.socket | None:
 
 def _start_error(project: Project, process: subprocess.Popen[bytes], errors: Path) -> BswirlError:
     """What a starting owner said on stderr before it ended, as the kind of error its exit code names."""
-    lines = [line.strip() for line in errors.read_text("utf-8", "replace").splitlines() if line.strip()]
+    text = errors.read_text("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     message = lines[-1].removeprefix("bswirl: ") if lines else f"it ended with code {process.returncode}"
     kinds: dict[int | None, type[BswirlError]] = {
         ExitCode.BAD_INPUT: InputError,
@@ -172,4 +173,5 @@ def _start_error(project: Project, process: subprocess.Popen[bytes], errors: Pat
     if kind is not None:
         said, _, remedy = message.partition(" — ")
         return kind(said, remedy)
-    return BswirlError(f"cannot start the owner: {message}", f"see {project.owner_log}")
+    log = errors if "Traceback" in text else project.owner_log
+    return BswirlError(f"cannot start the owner: {message}", f"see {log}")

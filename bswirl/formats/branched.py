@@ -23,6 +23,7 @@ OPTIONAL_KEYS = (
     *("dataset", "split", "gold", "solution", "trajectory_id", "judge", "rationale"),
     *("label", "auditor", "logprob", "n_tokens"),
 )
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,10 @@ def _number(value: dict[str, Any], key: str) -> float | None:
     number = value.get(key)
     if number is None:
         return None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+    if isinstance(number, bool) or not isinstance(number, int | float):
         raise BadLineError(f"`{key}` must be a number")
+    if not math.isfinite(number) if isinstance(number, float) else abs(number) > _LARGEST:
+        raise BadLineError(f"`{key}` is too large a number")
     return float(number)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -119,28 +120,36 @@ def split_of(path: Path, given: str | None) -> str:
 
 
 def write_rejects(folder: Path, source: Path, rejects: Iterable[Reject]) -> Path:
-    """Keeps rejected lines in `folder` as JSONL with `line`, `reason` and `raw`; gives the file's path."""
+    """Keeps rejected lines in `folder` as JSONL with `file`, `line`, `reason` and `raw`; gives the path.
+
+    Rejects of an earlier import are never written over; the same ones again go to the same file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{source.name}.rejects.jsonl"
-    write_atomically(
-        target,
-        (
-            json.dumps({"file": reject.path, "line": reject.line, "reason": reject.reason, "raw": reject.raw})
-            for reject in rejects
-        ),
-    )
-    return target
+    lines = [
+        json.dumps({"file": reject.path, "line": reject.line, "reason": reject.reason, "raw": reject.raw})
+        for reject in rejects
+    ]
+    content = "".join(line + "\n" for line in lines)
+    for number in count(1):
+        name = source.name if number == 1 else f"{source.name}.{number}"
+        target = folder / f"{name}.rejects.jsonl"
+        if not target.exists():
+            write_atomically(target, lines)
+            return target
+        if target.read_text(encoding="utf-8") == content:
+            return target
+    raise AssertionError
 
 
 def write_atomically(path: Path, lines: Iterable[str]) -> int:
     """Writes the lines to a draft beside `path` and renames it; gives how many. Raises InputError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    count = 0
+    written = 0
     try:
         with draft.open("w", encoding="utf-8", newline="\n") as handle:
             for line in lines:
                 handle.write(line + "\n")
-                count += 1
+                written += 1
             handle.flush()
             os.fsync(handle.fileno())
         draft.replace(path)
@@ -151,4 +160,4 @@ def write_atomically(path: Path, lines: Iterable[str]) -> int:
         ) from error
     finally:
         draft.unlink(missing_ok=True)
-    return count
+    return written

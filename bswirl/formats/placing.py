@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -70,7 +70,7 @@ class _QuestionRows:
     def place(self) -> PlacedQuestion | None:
         """The question with its samples; None where no row of it can be placed."""
         text = self._question_text()
-        kept = [read for read in self.rows if self._fits(read, text)]
+        kept = self._agreeing([read for read in self.rows if self._fits(read, text)])
         prefixes = self._prefixes(kept, text)
         kept = self._without_contradictions([read for read in kept if read.line in prefixes], prefixes)
         if not kept:
@@ -85,10 +85,9 @@ class _QuestionRows:
     def _question_text(self) -> str:
         """The state of step 1; without such a row, what is left of a state without its last lines."""
         first = [read.row.state for read in self.rows if read.row.step == 1]
-        if first:
-            return max(sorted(set(first)), key=first.count)
-        guesses = [read.row.state.rsplit("\n", read.row.step - 1)[0] for read in self.rows]
-        return max(sorted(set(guesses)), key=guesses.count)
+        return _most_common(first) or _most_common(
+            read.row.state.rsplit("\n", read.row.step - 1)[0] for read in self.rows
+        )
 
     def _fits(self, read: ReadSample, text: str) -> bool:
         state = read.row.state
@@ -101,6 +100,17 @@ class _QuestionRows:
         else:
             return True
         return False
+
+    def _agreeing(self, rows: Sequence[ReadSample]) -> list[ReadSample]:
+        """Rows that say of their question what most rows say, or nothing."""
+        kept = list(rows)
+        for key in ("split", "gold", "solution"):
+            stated = _most_common(value for read in rows if (value := getattr(read.row, key)) is not None)
+            for read in kept:
+                if getattr(read.row, key) not in (None, stated):
+                    self._reject(read, f"`{key}` differs from other rows of question {read.row.question_id}")
+            kept = [read for read in kept if getattr(read.row, key) in (None, stated)]
+        return kept
 
     def _prefixes(self, rows: Sequence[ReadSample], text: str) -> dict[int, Prefix]:
         """The steps before each row, by line; rows come sorted by step."""
@@ -149,6 +159,8 @@ class _QuestionRows:
                         self._reject(
                             read, f"line {before.line} has another action in this place of the trajectory"
                         )
+                    elif before.row != row:
+                        self._reject(read, f"line {before.line} says something else of this sample")
                     continue
             kept.append(read)
         return sorted(kept, key=_sort_key)
@@ -165,6 +177,12 @@ class _QuestionRows:
             gold=first(read.row.gold for read in rows),
             solution=first(read.row.solution for read in rows),
         )
+
+
+def _most_common(values: Iterable[str]) -> str:
+    """The value that comes most often, the first in order of those that tie; empty where there is none."""
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value), default="")
 
 
 def _placed(read: ReadSample, prefix: Prefix, trajectory: str) -> PlacedSample:

@@ -48,7 +48,9 @@ def run(context: RunContext) -> dict[str, Any]:
             started = time.monotonic()
             Generation(context, plan, standing, policy).complete()
     summary = summarise(plan, standing)
-    summary["tokens_per_second"] = round((standing.tokens - tokens) / max(time.monotonic() - started, 1e-3), 1)
+    summary["tokens_per_second"] = round(
+        (standing.tokens - tokens) / max(time.monotonic() - started, 1e-3), 1
+    )
     if standing.unparsed > _MUCH_UNPARSED * (standing.samples + standing.unparsed):
         context.warn(
             "most of what was sampled could not be read as steps: the policy does not keep the format"

@@ -90,7 +90,10 @@ class _Side:
 
 
 def _read_chain(tokens: Sequence[Token], start: int, found: list[Equation]) -> int:
-    """Reads `a = b = c` from `start` on, adds its equations, and says where to go on."""
+    """Reads `a = b = c` from `start` on, adds its equations, and says where to go on.
+
+    A number at the head may belong to words, as in `8 doses = 8 * 56 = 448`: differing, it claims nothing.
+    """
     if tokens[start].kind not in ("number", "open") and not _is_sign(tokens, start):
         return start + 1
     left, position = _read_side(tokens, start)
@@ -103,10 +106,11 @@ def _read_chain(tokens: Sequence[Token], start: int, found: list[Equation]) -> i
         right, after = _read_side(tokens, position + 1)
         if right is None:
             return position + 1
-        heading = first and _says_equal(tokens, after) and _is_heading(left, right)
-        if not heading and _is_claim(tokens, position, left, right):
-            equation = _equation(left, right, roughly=tokens[position].kind == "roughly")
-            found += [equation] if equation is not None else []
+        equation = _equation(left, right, roughly=tokens[position].kind == "roughly")
+        if equation is not None and _is_claim(tokens, position, left, right):
+            described = tokens[position - 1].kind == "word" or _says_equal(tokens, after)
+            heading = first and described and not is_calculation(left.expression)
+            found += [equation] if equation.is_true or not heading else []
         left, position, first = right, after, False
     return position
 
@@ -115,13 +119,8 @@ def _says_equal(tokens: Sequence[Token], position: int) -> bool:
     return position < len(tokens) and tokens[position].kind in ("equals", "roughly", "says")
 
 
-def _is_heading(left: _Side, right: _Side) -> bool:
-    """Whether a chain's first number belongs to its words: `8 doses = 8 * 56 = 448`."""
-    return not is_calculation(left.expression) and is_calculation(right.expression)
-
-
 def _is_claim(tokens: Sequence[Token], position: int, left: _Side, right: _Side) -> bool:
-    """Whether the sign at `position` says that both sides are equal; the word `is` often says something else."""
+    """Whether the sign at `position` says that both sides are equal; `is` often says something else."""
     if tokens[position].kind != "says":
         return True
     if not is_calculation(left.expression) or not isinstance(right.expression, Number):

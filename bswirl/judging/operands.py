@@ -122,7 +122,7 @@ def _from_words(words: list[str]) -> Fraction:
 
 
 def _from_word(word: str, before: Fraction | None) -> Iterator[Fraction]:
-    """What a word such as `half`, `thirds`, `dozen` or `million` says, alone and with the number before it."""
+    """What a word such as `half`, `thirds`, `dozen` or `million` says, alone and after a number."""
     bottom = ORDINALS.get(word.removesuffix("s"))
     if bottom is not None:
         yield Fraction(bottom)

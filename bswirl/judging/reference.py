@@ -17,8 +17,6 @@ from bswirl.judging.expressions import (
     Product,
     Sum,
     evaluate,
-    is_calculation,
-    is_ratio,
     leaves,
     show,
     show_value,
@@ -37,15 +35,14 @@ class ReferenceJudge:
     """Judges steps of one question. Make one a question: it reads the question and the gold solution once."""
 
     def __init__(self, question: str, solution: str | None) -> None:
-        self._question = question
         numbers = numbers_in(question)
-        self._numbers = numbers | converted(numbers, question)
+        self._numbers = numbers | converted(numbers, question) | constants_for(question)
         self._plan = GoldPlan(solution)
         self._equations: dict[str, tuple[Equation, ...]] = {}
 
     def judge(self, prefix: Sequence[str], action: str) -> Judgement:
         """What the last step is worth, the steps before it (`prefix`) taken as they are."""
-        past = _Past(f"{self._question}\n{action}", set(self._numbers))
+        past = _Past(self._numbers | constants_for(action))
         for step in prefix:
             for equation in self._read(step):
                 past.add(equation)
@@ -83,24 +80,18 @@ class ReferenceJudge:
 class _Past:
     """What a trajectory has so far: the numbers it may use, where each came from, and what it computed."""
 
-    def __init__(self, text: str, known: set[Fraction]) -> None:
+    def __init__(self, known: set[Fraction]) -> None:
         self.known = known
-        self._constants = constants_for(text)
         self._sources: dict[Fraction, set[int]] = {}
         self._done: Counter[int] = Counter()
         self._results: set[Fraction] = set()
 
     def fault(self, equation: Equation) -> str:
         """The first thing that is wrong with an equation, in a sentence; empty where nothing is."""
-        known = self.known
-        for side in (equation.left, equation.right):
-            stated = side is equation.right and is_ratio(side) and equation.is_true
-            if is_calculation(side) and not stated:
-                for number in leaves(side):
-                    if not self._knows(number, known, side):
-                        shown = f"{show(number)} in {equation.text}"
-                        return f"{shown} is neither in the question nor in an earlier step."
-            known = known | _values_in(side)
+        for number in leaves(equation.left):
+            if not self._knows(number, equation.left):
+                shown = f"{show(number)} in {equation.text}"
+                return f"{shown} is neither in the question nor in an earlier step."
         if equation.is_true:
             return ""
         value = evaluate(equation.left, percent=True)
@@ -146,22 +137,9 @@ class _Past:
     def _reading(self, number: Number) -> Forms:
         return literal_forms(number) | frozenset(sorted(self._sources.get(number.value, ()))[:8])
 
-    def _knows(self, number: Number, known: set[Fraction], side: Expression) -> bool:
+    def _knows(self, number: Number, side: Expression) -> bool:
         values = {number.value, number.value / 100} if number.percent else {number.value}
-        if values & (self._constants | known):
-            return True
-        return _counts_terms(number, side)
-
-
-def _values_in(side: Expression) -> set[Fraction]:
-    """The values of a side's parts, which the next side of the same chain may use."""
-    if not isinstance(side, Sum | Product):
-        return {side.value} if isinstance(side, Number) else set()
-    return {
-        value
-        for part, _ in operations(side, literal_forms)
-        if (value := evaluate(part, percent=True)) is not None
-    }
+        return bool(values & self.known) or _counts_terms(number, side)
 
 
 def _stated(equation: Equation) -> set[Fraction]:

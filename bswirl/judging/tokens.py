@@ -24,7 +24,8 @@ _LATEX_SIGNS = (
     (re.compile(r"\\(?:approx|simeq)\b"), "≈"),
     (re.compile(r"\\(?:implies|Rightarrow|rightarrow|to|neq?|geq?|leq?)\b"), ";"),
     (re.compile(r"\\(?:left|right|quad|qquad|displaystyle)\b"), " "),
-    (re.compile(r"\\[\[\]()]"), " "),
+    (re.compile(r"\\[()]"), " "),
+    (re.compile(r"\\[\[\]]"), " ; "),
     (re.compile(r"\\[,;:! ]"), " "),
     (re.compile(r"\\([$%#&])"), r"\1"),
 )
@@ -68,7 +69,7 @@ class Token:
 
 
 def tokenize(text: str, *, step: bool = True) -> list[Token]:
-    """The tokens of a text without currency signs, emphasis and LaTeX dress; of a `step` without markers too."""
+    """The tokens of a text without currency signs, emphasis and LaTeX; of a `step` without markers too."""
     tokens: list[Token] = []
     shown = text[:_LONGEST_TEXT]
     shown = _undress(_BULLET.sub("", strip_marker(shown)) if step else shown)

@@ -54,6 +54,9 @@ class GenerateOptions:
             "of the sampling; 0 always takes the likeliest token", least=0.0, most=100.0, basic=True
         ),
     )
+    top_p: float = field(
+        default=1.0, metadata=_about("only the likeliest tokens that make up this share", above=0.0, most=1.0)
+    )
     max_steps: int = field(default=16, metadata=_MAX_STEPS)
     max_tokens: int = field(default=512, metadata=_MAX_TOKENS)
     batch_size: int = field(default=32, metadata=_BATCH)

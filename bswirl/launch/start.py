@@ -165,13 +165,13 @@ def _nothing_selected(request: RunRequest, left_out: dict[str, Any]) -> BswirlEr
         return InputError("the project has no questions", "import some: `bswirl import gsm8k FILE`")
     if request.from_solutions and not reasons:
         return InputError("none of the questions has a solution", "sft_source rewarded learns from samples")
-    why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "no reason was given"
+    why = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "no reason was given"
     remedies = {
         "train": "choose another dataset or split, or generate and judge first",
         "judge": "choose another dataset or split",
     }
     return InputError(
-        f"the run would have no input; of {considered} looked at were left out: {why}",
+        f"the run would have no input; left out of {considered}: {why}",
         remedies.get(request.kind, "choose another dataset or split: `bswirl stats` counts them"),
     )
 

@@ -19,6 +19,7 @@ from bswirl.runs.locks import FileLock, lock_holder, this_process
 IDLE_VARIABLE = "BSWIRL_OWNER_IDLE"
 IDLE_SECONDS = 30.0
 LOG_BYTES = 2 << 20
+SWITCH_SECONDS = 0.0005  # a read must not wait long for the interpreter while a journal is parsed
 LOCK_PATIENCE_SECONDS = 0.5  # clients probe the lock by taking it for an instant
 
 _log = logging.getLogger("bswirl.owner")
@@ -64,6 +65,7 @@ def _own(arguments: list[str]) -> int:
 def _serve(project: Project, idle: float) -> int:
     from bswirl.owner.server import Owner
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     owner = Owner(project)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: owner.request_stop())

@@ -78,9 +78,11 @@ class Connection:
             self._end()
 
     def close(self) -> None:
-        """Ends the connection from any thread."""
+        """Ends the connection from any thread, and the query it may be at."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        if self.busy and self._session is not None:
+            self._session.cursor.interrupt()
 
     def _send(self, line: bytes) -> None:
         try:

@@ -30,13 +30,13 @@ _SELECTIONS = {
 
 
 def _stats(session: Session, _params: Fields) -> Any:
-    session.owner.writer.freshen_statistics()
+    session.owner.counting.freshen()
     with snapshot(session.cursor) as cursor:
         return queries.count_everything(cursor)
 
 
 def _questions(session: Session, params: Fields) -> Any:
-    session.owner.writer.freshen_statistics()
+    session.owner.counting.freshen()
     with snapshot(session.cursor) as cursor:
         rows, total = queries.list_questions(
             cursor,

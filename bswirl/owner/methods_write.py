@@ -28,7 +28,7 @@ from bswirl.store.imports import (
 from bswirl.store.judges import list_judges, rank_judge
 from bswirl.store.labels import NewLabel, set_label, undo_label
 from bswirl.store.runs import find_run, restart_run
-from bswirl.store.statistics import rebuild_statistics
+from bswirl.store.statistics import forget_statistics
 from bswirl.store.writing import StoreWriter
 
 _IMPORTABLE_LABELS = {None, *LABEL_VALUES} - {"withdrawn"}
@@ -114,7 +114,9 @@ def _run_restart(session: Session, params: Fields) -> Any:
 
 
 def _rebuild_statistics(session: Session, _params: Fields) -> Any:
-    return {"questions": session.owner.writer.write(rebuild_statistics)}
+    count = session.owner.writer.write(forget_statistics)
+    session.owner.counting.freshen()
+    return {"questions": count}
 
 
 def _import_questions(session: Session, _params: Fields, rows: Upload) -> Any:

@@ -12,6 +12,7 @@ import duckdb
 
 from bswirl.owner.adoption import finish_registrations
 from bswirl.owner.connection import Connection
+from bswirl.owner.counting import Counting
 from bswirl.owner.endpoint import listen, may_enter, peer_uid, record_socket, shared_group
 from bswirl.owner.events import Hub
 from bswirl.owner.tailer import Tailer
@@ -38,20 +39,22 @@ class Owner:
         self.hub = Hub()
         self.failure: str | None = None
         self._stop = threading.Event()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         ranking = load_settings(project).ranking
         self._database = open_database(project.store_file, project.state_folder / "tmp")
         self._mirror = LabelMirror(project.labels_file)
-        store = StoreWriter(self._database, self._mirror)
-        replayed = recover_labels(store)
+        self._store = StoreWriter(self._database, self._mirror)
+        replayed = recover_labels(self._store)
         if replayed:
             _log.info("%d labels came back from %s", replayed, project.labels_file)
-        with store.transaction():
-            apply_ranking(store, ranking)
-            end_interrupted_imports(store)
-        self.writer = WriterThread(store, self._publish, self._fail)
-        self.tailer = Tailer(project, self.cursor(), self.writer)
+        with self._store.transaction():
+            apply_ranking(self._store, ranking)
+            end_interrupted_imports(self._store)
+        self.writer = WriterThread(self._store, self._publish, self._fail)
+        self._own_cursors = [self.cursor(), self.cursor()]
+        self.counting = Counting(self._own_cursors[0], self.writer)
+        self.tailer = Tailer(project, self._own_cursors[1], self.writer)
 
     def cursor(self) -> Cursor:
         """A cursor for one thread."""
@@ -63,22 +66,28 @@ class Owner:
         self._stop.set()
 
     def serve(self, idle_seconds: float) -> None:
-        """Answers clients and follows runs; returns after a stop, a failure, or that long with neither."""
+        """Answers clients and follows runs; returns after a stop, a failure, or that long with neither.
+
+        Raises InputError where no socket can be had. Everything is closed afterwards.
+        """
+        listener: socket.socket | None = None
         self.writer.start()
-        finish_registrations(self.project, self.writer)
-        self.tailer.start()
-        listener, path = listen(self.project)
         try:
+            listener, path = listen(self.project)
+            finish_registrations(self.project, self.writer)
+            self.tailer.start()
             threading.Thread(target=self._accept, args=[listener], name="accept", daemon=True).start()
             record_socket(self.project, path)
             _log.info("serving %s at %s", self.project.root, path)
             self._wait(idle_seconds)
         finally:
-            self.project.socket_record.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+            self._stop.set()
+            if listener is not None:
+                self.project.socket_record.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)
+                listener.close()
             self._end()
 
     def _wait(self, idle_seconds: float) -> None:
@@ -97,15 +106,18 @@ class Owner:
         """Lets requests finish for a while, then closes everything."""
         deadline = time.monotonic() + END_PATIENCE_SECONDS
         with self._lock:
-            connections = list(self._connections)
+            connections = dict(self._connections)
         while any(connection.busy for connection in connections) and time.monotonic() < deadline:
             time.sleep(0.02)
         for connection in connections:
             connection.close()
         self.tailer.stop()
         self.writer.stop()
-        with suppress(duckdb.Error):
-            self._database.close()
+        for thread in connections.values():
+            thread.join(END_PATIENCE_SECONDS)
+        for cursor in (*self._own_cursors, self._store.cursor, self._database):
+            with suppress(duckdb.Error):
+                cursor.close()
         self._mirror.close()
         _log.info("ended")
 
@@ -122,9 +134,10 @@ class Owner:
                 raw.close()
                 continue
             connection = Connection(self, raw, uid)
+            thread = threading.Thread(target=self._serve, args=[connection], name="connection", daemon=True)
             with self._lock:
-                self._connections.add(connection)
-            threading.Thread(target=self._serve, args=[connection], name="connection", daemon=True).start()
+                self._connections[connection] = thread
+            thread.start()
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -133,7 +146,7 @@ class Owner:
             _log.exception("a connection failed")
         finally:
             with self._lock:
-                self._connections.discard(connection)
+                self._connections.pop(connection, None)
 
     def _publish(self, changes: Changes) -> None:
         if "runs" in changes.topics:

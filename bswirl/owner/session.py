@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bswirl.owner.counting import Counting
 from bswirl.owner.tailer import Tailer
 from bswirl.owner.writer import WriterThread
 from bswirl.project import Project
@@ -17,6 +18,7 @@ class OwnerParts(Protocol):
     project: Project
     writer: WriterThread
     tailer: Tailer
+    counting: Counting
 
 
 @dataclass(slots=True)

@@ -71,7 +71,8 @@ class Tailer:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def notice(self) -> None:
         """The list of runs or their statuses changed."""

@@ -12,11 +12,9 @@ from typing import Any, TypeVar
 
 from bswirl.errors import BswirlError
 from bswirl.store.database import FATAL_ERRORS
-from bswirl.store.statistics import refresh_statistics
 from bswirl.store.writing import Changes, StoreWriter
 
 T = TypeVar("T")
-IDLE_SECONDS = 0.5  # after that long without work, stale statistics are counted again
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +41,11 @@ class WriterThread:
         self._broken: str | None = None
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
 
+    @property
+    def has_stale_statistics(self) -> bool:
+        """Whether some question changed since it was counted."""
+        return self._store.has_stale_statistics
+
     def start(self) -> None:
         self._thread.start()
 
@@ -63,11 +66,6 @@ class WriterThread:
     def write_bulk(self, work: Callable[[StoreWriter], T]) -> T:
         """Runs `work` outside any transaction (it opens its own), behind everything urgent."""
         return self._wait(self._bulk, work)
-
-    def freshen_statistics(self) -> None:
-        """Returns once the statistics cover everything that was committed before this call."""
-        if self._store.has_stale_statistics:
-            self.write(_refresh_if_stale)
 
     def _wait(self, queue: deque[_Job], work: Callable[[StoreWriter], T]) -> T:
         job = _Job(work)
@@ -95,9 +93,7 @@ class WriterThread:
                     return [self._bulk.popleft()], False
                 if self._stopping:
                     return None
-                stale = self._store.has_stale_statistics and not self._broken
-                if not self._condition.wait(IDLE_SECONDS if stale else None):
-                    return [_Job(_refresh_if_stale)], True
+                self._condition.wait()
 
     def _run(self, jobs: list[_Job], together: bool) -> None:
         try:
@@ -132,8 +128,3 @@ class WriterThread:
         for job in waiting:
             job.future.set_exception(BswirlError(reason, "check the disk's free space, then try again"))
         self._on_fatal(reason)
-
-
-def _refresh_if_stale(store: StoreWriter) -> None:
-    if store.has_stale_statistics:
-        refresh_statistics(store)

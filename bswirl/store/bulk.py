@@ -31,7 +31,10 @@ COLUMNS: dict[str, str] = {
     "answers": "run_id INTEGER, question_id INTEGER, text VARCHAR, strict VARCHAR, flexible VARCHAR,"
     " is_correct BOOLEAN, n_tokens INTEGER",
     "ingest_errors": "run_id INTEGER, byte_offset BIGINT, line VARCHAR, error VARCHAR, created_at TIMESTAMP",
-    "stale_questions": "question_id INTEGER",
+    "question_stats": "question_id INTEGER, trajectories INTEGER, states INTEGER, actions INTEGER,"
+    " samples INTEGER, judged INTEGER, labelled INTEGER, labels INTEGER, conflicts INTEGER,"
+    " live_groups INTEGER, dead_groups INTEGER, reward_sum DOUBLE, rewarded_samples INTEGER, solved INTEGER",
+    "stale_questions": "question_id INTEGER, mark BIGINT",
 }
 
 

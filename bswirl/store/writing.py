@@ -82,12 +82,15 @@ class StoreWriter:
         self.forest = Forest()
         self.label_lines: list[dict[str, Any]] = []  # labels of this transaction, for the mirror
         self.last_sha: str | None = None  # of the newest label; None: not read yet
-        stale = self.cursor.execute("SELECT count(*) FROM stale_questions").fetchone()
-        self.has_stale_statistics = bool(stale and stale[0])
+        stale = self.cursor.execute("SELECT max(mark) FROM stale_questions").fetchone()
+        self.stale_mark = (stale[0] if stale else None) or 0  # of the newest change that is not counted yet
+        self.fresh_mark = 0  # of the newest change that is counted
+        self._mark = self.stale_mark + 1  # of the transaction at hand
         self._committed = Changes()
         self._changes = Changes()
         self._stale: set[int] = set()
-        self._statistics_stale: bool | None = None  # what this transaction made of them; None: left alone
+        self._made_stale = False
+        self._counted = 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -95,7 +98,7 @@ class StoreWriter:
         self._begin()
         try:
             yield
-            self.flush_stale()
+            self._record_stale()
             if self.label_lines:
                 self.mirror.append(self.label_lines)
             self.cursor.execute("COMMIT")
@@ -107,8 +110,10 @@ class StoreWriter:
             raise
         self.mirror.keep()
         self._committed.merge(self._changes)
-        if self._statistics_stale is not None:
-            self.has_stale_statistics = self._statistics_stale
+        if self._made_stale:
+            self.stale_mark = self._mark
+        self.fresh_mark = max(self.fresh_mark, self._counted)
+        self._mark += 1
 
     def touch(self, topic: str, questions: Collection[int] = (), runs: Collection[int] = ()) -> None:
         """Notes what this transaction changed; the statistics of these questions are stale from now on."""
@@ -117,20 +122,18 @@ class StoreWriter:
 
     def touch_everything(self, topic: str) -> None:
         """Notes that every question may have changed."""
-        self.cursor.execute("INSERT INTO stale_questions SELECT question_id FROM questions")
-        self._statistics_stale = True
+        self.cursor.execute("INSERT INTO stale_questions SELECT question_id, ? FROM questions", [self._mark])
+        self._made_stale = True
         self._changes.merge(Changes({topic}, None, set()))
 
-    def flush_stale(self) -> None:
-        """Records which questions became stale so far."""
-        if self._stale:
-            insert_rows(self.cursor, "stale_questions", [(number,) for number in sorted(self._stale)])
-            self._stale = set()
-            self._statistics_stale = True
+    def counted(self, mark: int) -> None:
+        """Notes that this transaction makes the statistics cover all changes up to that mark."""
+        self._counted = mark
 
-    def statistics_are_fresh(self) -> None:
-        """Notes that no question is stale any more."""
-        self._statistics_stale = False
+    @property
+    def has_stale_statistics(self) -> bool:
+        """Whether some question changed since it was counted. Any thread may ask."""
+        return self.stale_mark > self.fresh_mark
 
     def take_changes(self) -> Changes:
         """What was committed since the last call."""
@@ -138,9 +141,15 @@ class StoreWriter:
         return taken
 
     def _begin(self) -> None:
-        self._changes, self._stale, self._statistics_stale = Changes(), set(), None
+        self._changes, self._stale, self._made_stale, self._counted = Changes(), set(), False, 0
         self.label_lines.clear()
         self.cursor.execute("BEGIN")
+
+    def _record_stale(self) -> None:
+        if self._stale:
+            rows = [(number, self._mark) for number in sorted(self._stale)]
+            insert_rows(self.cursor, "stale_questions", rows)
+            self._made_stale = True
 
     def _forget(self) -> None:
         self.numbers.forget()

@@ -45,7 +45,7 @@ def attach_adapter(base: Any, settings: TrainSettings, base_name: str) -> Any:
         task_type="CAUSAL_LM",
     )
     with quiet():
-        model = get_peft_model(base, config)
+        model = get_peft_model(base, config).eval()
     config.base_model_name_or_path = base_name
     return model
 
@@ -63,6 +63,13 @@ def _check_targets(base: Any, targets: tuple[str, ...]) -> None:
                 f"lora_targets: the policy has no linear module {target!r} that takes an adapter",
                 f"use all-linear or some of: {', '.join(sorted(linear))}",
             )
+
+
+def set_dropout(model: Any, active: bool) -> None:
+    """Turns the adapter's dropout on or off; the base stays in evaluation mode, or its KL would be noise."""
+    for name, module in model.named_modules():
+        if "lora_dropout" in name:
+            module.train(active)
 
 
 def adapter_tensors(model: Any) -> dict[str, Tensor]:

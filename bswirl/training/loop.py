@@ -12,13 +12,11 @@ import torch
 from bswirl.errors import BswirlError, CancelledError
 from bswirl.runs.context import RunContext
 from bswirl.training import checkpoints, schedule
-from bswirl.training.adapter import adapter_tensors
+from bswirl.training.adapter import adapter_tensors, set_dropout
 from bswirl.training.probe import Probe, choose, shift_metrics
 from bswirl.training.rows import RowSet
 from bswirl.training.settings import TrainSettings
 from bswirl.training.step import StepSums, accumulate, step_metrics
-
-NOT_STARTED = -1  # the step to go on from where no checkpoint exists: all earlier rows are void, step 0's too
 
 
 @dataclass(slots=True)
@@ -48,10 +46,10 @@ class Training:
 
     def run(self) -> None:
         """All steps that are left. Raises CancelledError (resumable), BswirlError for a NaN or a collapse."""
-        resumed = self._resume()
+        self._resume()
         probe = self._probe()
         self.context.progress(self.position.step, self.steps, "steps")
-        if probe and not resumed:
+        if probe and self.position.step == 0:
             self._emit_probe(probe)
         try:
             while self.position.step < self.steps:
@@ -62,14 +60,14 @@ class Training:
             raise
         self._checkpoint()
 
-    def _resume(self) -> bool:
+    def _resume(self) -> None:
         """Go back to the newest checkpoint; says in the journal which step the run goes on from."""
         if self.context.attempt <= 1:
-            return False
+            return
         found = checkpoints.load_newest(self.context.checkpoints, self.context.warn)
         if found is None:
-            self.context.emit({"t": "resume", "from_step": NOT_STARTED})
-            return False
+            self.context.emit({"t": "resume", "from_step": 0})
+            return
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(found.adapter[name])
@@ -79,7 +77,6 @@ class Training:
         self._checkpointed = found.step
         self.context.emit({"t": "resume", "from_step": found.step})
         self.context.log(f"going on from step {found.step} of {self.steps}")
-        return True
 
     def _probe(self) -> Probe | None:
         if not self.settings.probe_every or not self.rows.probe:
@@ -96,7 +93,7 @@ class Training:
         rate = schedule.learning_rate(
             step, self.steps, settings.learning_rate, settings.schedule, settings.warmup
         )
-        self.model.train()
+        set_dropout(self.model, True)
         self.optimizer.zero_grad(set_to_none=True)
         sums = accumulate(self.model, rows, settings, self.context.check_cancelled)
         norm = self._gradient_norm()
@@ -128,11 +125,11 @@ class Training:
         return float(torch.nn.utils.clip_grad_norm_(self.weights.values(), limit))
 
     def _check_finite(self, step: int, sums: StepSums, norm: float, numbers: list[int]) -> None:
-        loss = sums.policy_loss + self.settings.beta * sums.kl_loss
-        if math.isfinite(loss) and math.isfinite(norm):
+        parts = {"loss": sums.policy_loss, "KL": sums.kl, "entropy": sums.entropy, "gradient": norm}
+        what = next((name for name, value in parts.items() if not math.isfinite(value)), None)
+        if what is None:
             return
         names = ", ".join(self.rows.addresses[number] for number in numbers)
-        what = "loss" if not math.isfinite(loss) else "gradient"
         raise BswirlError(
             f"the {what} of step {step} is not a finite number; its questions: {names}",
             "lower the learning rate, or leave these questions out",
@@ -160,9 +157,9 @@ class Training:
         self.last |= values
         step = self.position.step
         rows = [[entry.action_id, entry.reward, entry.shift, entry.n_tokens] for entry in shifts]
-        self.context.emit(
-            {"t": "metrics", "step": step, "values": values}, {"t": "shifts", "step": step, "rows": rows}
-        )
+        written = self._written_at_start() if step == 0 else frozenset()
+        both = {"t": "metrics", "step": step, "values": values}, {"t": "shifts", "step": step, "rows": rows}
+        self.context.emit(*(row for row in both if row["t"] not in written))
         if "shift/margin_low" in values:
             ends = [
                 f"{values[name]:+.3f}" for name in ("shift/margin_low", "shift/margin_high") if name in values
@@ -171,6 +168,12 @@ class Training:
             self.context.log(
                 f"probe at step {step}: margin {values['shift/margin']:+.3f}{interval} nats an action"
             )
+
+    def _written_at_start(self) -> frozenset[str]:
+        """Which kinds of row step 0 has from an earlier attempt: no resume makes those void."""
+        if self.context.attempt <= 1:
+            return frozenset()
+        return frozenset(row["t"] for row in self.context.journal_rows() if row.get("step") == 0)
 
     def _checkpoint(self) -> None:
         """Save the last whole step, unless it is saved already."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bswirl.statistics import clustered_mean_interval
+from bswirl.training.adapter import set_dropout
 from bswirl.training.rows import TrainingRow
 from bswirl.training.rowwise import action_logprobs
 
@@ -47,10 +48,8 @@ class Probe:
 
     def shifts(self, model: Any) -> list[Shift]:
         """The shift of every row now."""
-        was_training = model.training
-        model.eval()
+        set_dropout(model, False)
         now = action_logprobs(model, self.rows, self._budget)
-        model.train(was_training)
         return [
             Shift(
                 row.action_id,

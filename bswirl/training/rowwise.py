@@ -74,12 +74,12 @@ def action_logprobs(
 ) -> dict[int, float]:
     """Sum of log π over each action's tokens, by action number; with `base`, adapters off."""
     found: dict[int, float] = {}
-    for part in microbatches(rows, budget):
-        batch = _Batch.of(part, model.device)
-        with model.disable_adapter() if base else nullcontext():
+    with model.disable_adapter() if base else nullcontext():
+        for part in microbatches(rows, budget):
+            batch = _Batch.of(part, model.device)
             log_probs = functional.log_softmax(_logits(model, batch), dim=-1)
-        sums = batch.sum_rows(log_probs.gather(1, batch.targets[:, None])[:, 0])
-        found.update(zip((row.action_id for row in part), sums.tolist(), strict=True))
+            sums = batch.sum_rows(log_probs.gather(1, batch.targets[:, None])[:, 0])
+            found.update(zip((row.action_id for row in part), sums.tolist(), strict=True))
     return found
 
 

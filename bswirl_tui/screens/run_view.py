@@ -56,7 +56,8 @@ class RunView(RunControl):
         yield Static(id="run-head", markup=False)
         main = self._main_pane()
         log, about = LogView(id="run-log"), TextView(id="run-about")
-        log.border_title, about.border_title = Text(" Log "), Text(" About ")
+        log.name_pane(Text(" Log "))
+        about.name_pane(Text(" About "))
         self._panes = [*([main] if main is not None else []), log, about]
         with Horizontal(id="run-panes"):
             with Vertical(id="run-main", classes="two" if main is not None else ""):
@@ -122,7 +123,7 @@ class RunView(RunControl):
 
     def _name_log(self) -> None:
         state = "" if not is_live(self._run) else "following" if self.log_view.following else "held"
-        self.log_view.border_title = Text(f" Log {state} ".replace("  ", " "))
+        self.log_view.name_pane(Text(f" Log {state} ".replace("  ", " ")))
 
     # what changes
 

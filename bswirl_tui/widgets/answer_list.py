@@ -32,14 +32,14 @@ class AnswerList(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.border_title = Text(" Answers ")
+        self.name_pane(Text(" Answers "))
         self.answers: Sequence[dict[str, Any]] = ()
 
     def show_answers(self, answers: Sequence[dict[str, Any]]) -> None:
         """Replaces the list."""
         self.answers = answers
         facts = f"{len(answers):,}{glyphs().separator}{accuracy_words(answers)}" if answers else ""
-        self.border_title = Text(f" Answers {facts} ")
+        self.name_pane(Text(f" Answers {facts} "))
         self.rows_changed()
 
     def row_count(self) -> int:

@@ -30,8 +30,18 @@ class StatusBar(Widget):
         super().__init__()
         self._state = state
         self._place = place
+        self._drawn = Text()
+
+    def refresh_changed(self) -> None:
+        """Redraws the line if it says something else now."""
+        if self._words() != self._drawn:
+            self.refresh()
 
     def render(self) -> RenderResult:
+        self._drawn = self._words()
+        return self._drawn
+
+    def _words(self) -> Text:
         colours, signs, state = palette(self.app), glyphs(), self._state
         left = joined(
             [

@@ -16,7 +16,7 @@ class DetailView(TextView):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.border_title = Text(" Detail ")
+        self.name_pane(Text(" Detail "))
         self.auditor = ""
         self.show_gold = False
         self._outline: Outline | None = None

@@ -47,7 +47,7 @@ class QuestionList(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.border_title = Text(" Questions ")
+        self.name_pane(Text(" Questions "))
         self.query_shown = Query()
         self.total: int | None = None
         self.selected: QuestionRow | None = None
@@ -96,7 +96,7 @@ class QuestionList(RowList):
             self.place_cursor(self._wanted)
             self._wanted = None
         self._follow_selected(page)
-        self.refresh()
+        self.refresh_changed()
 
     def row(self, index: int) -> QuestionRow | None:
         """A row, where its page is here."""
@@ -138,7 +138,7 @@ class QuestionList(RowList):
     def _set_title(self) -> None:
         words = self.query_shown.words()
         title = f"{self.total or 0:,}" + (f"{glyphs().separator}{words}" if words else "")
-        self.border_title = Text(f" Questions {title} ")
+        self.name_pane(Text(f" Questions {title} "))
 
     # drawing
 

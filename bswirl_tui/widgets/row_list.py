@@ -10,10 +10,8 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
-from textual.strip import Strip
 
 from bswirl_tui import actions
-from bswirl_tui.text import fit, segments
 from bswirl_tui.widgets.line_view import LineView
 
 
@@ -90,7 +88,7 @@ class RowList(LineView):
         """Moves the cursor without telling anyone."""
         self.set_reactive(RowList.cursor, self.validate_cursor(index))
         self.keep_cursor_in_sight()
-        self.refresh()
+        self.refresh_changed()
 
     def keep_cursor_in_sight(self) -> None:
         top = self.scroll_offset.y
@@ -103,50 +101,41 @@ class RowList(LineView):
         """Call this when rows came or went: sets the scrolling range and redraws."""
         self.set_line_count(self.row_count() + self.HAS_HEADER)
         self.set_reactive(RowList.cursor, self.validate_cursor(self.cursor))
-        self.refresh()
+        self.refresh_changed()
 
     def _redraw_row(self, index: int) -> None:
         self.refresh_line(index + self.HAS_HEADER)
 
     # drawing
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> tuple[Text, Style]:
         width = self.scrollable_content_region.width
         if self.HAS_HEADER and y == 0:
-            return self._strip(self.draw_header(width), width, self.get_component_rich_style("rows--header"))
+            return self.draw_header(width), self.get_component_rich_style("rows--header")
         index = y - self.HAS_HEADER + self.scroll_offset.y
         if self.row_count() == 0:
-            return self._empty_line(index, width)
+            return self._empty_line(index, width), self.get_component_rich_style("rows--empty")
         if index >= self.row_count():
-            return Strip.blank(width, self.rich_style)
+            return Text(), self.rich_style
         text = self.draw_row(index, width)
         if index != self.cursor:
-            return self._strip(text, width, self.rich_style)
+            return text, self.rich_style
         if self.app.native_ansi_color:
             text = Text(text.plain)  # in reverse, other colours would be unreadable
-        return self._strip(text, width, self.get_component_rich_style("rows--cursor"))
+        return text, self.get_component_rich_style("rows--cursor")
 
-    def _strip(self, text: Text, width: int, style: Style) -> Strip:
-        line = Strip(segments(fit(text, width), self.app.console))
-        return line.adjust_cell_length(width).apply_style(style).simplify()
-
-    def _empty_line(self, index: int, width: int) -> Strip:
-        style = self.get_component_rich_style("rows--empty")
+    def _empty_line(self, index: int, width: int) -> Text:
         lines = [""]
         for paragraph in self.empty_lines():
             wrapped = Text(paragraph).wrap(self.app.console, max(1, width - 2))
             lines += [part.plain for part in wrapped] or [""]
-        return self._strip(Text(f" {lines[index]}" if index < len(lines) else ""), width, style)
+        return Text(f" {lines[index]}" if index < len(lines) else "")
 
     # events
 
     def on_resize(self) -> None:
         self.rows_changed()
         self.keep_cursor_in_sight()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
 
     def on_focus(self) -> None:
         self._redraw_row(self.cursor)

@@ -36,7 +36,7 @@ class RunList(RowList):
 
     def __init__(self) -> None:
         super().__init__()
-        self.border_title = Text(" Runs ")
+        self.name_pane(Text(" Runs "))
         self.runs: list[Run] | None = None
 
     @property
@@ -48,7 +48,7 @@ class RunList(RowList):
         """Replaces the list; the cursor stays on its run."""
         before = self.current
         self.runs = runs
-        self.border_title = Text(f" Runs {len(runs):,} ")
+        self.name_pane(Text(f" Runs {len(runs):,} "))
         self.rows_changed()
         numbers = [run.run_id for run in runs]
         if before is not None and before.run_id in numbers:

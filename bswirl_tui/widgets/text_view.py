@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
-from textual.geometry import Region
-from textual.strip import Strip
 
 from bswirl_tui import actions
-from bswirl_tui.text import Paragraph, segments
+from bswirl_tui.text import Paragraph
 from bswirl_tui.widgets.line_view import LineView
 
 MARGIN = 1  # cells left and right of the text
@@ -30,7 +29,6 @@ class TextView(LineView):
         self._starts: list[int] = []
         self._lines: list[Text] = []
         self._wrapped_to = -1
-        self._drawn: dict[int, Text | None] = {}  # what stands on each line of the pane
 
     @property
     def plain(self) -> str:
@@ -51,19 +49,6 @@ class TextView(LineView):
         if not keep_scroll:
             self._scroll_to_focus()
         self.refresh_changed()
-
-    def refresh_changed(self) -> None:
-        """Redraws the lines of the pane that show something else now, and no others."""
-        top, width = self.scroll_offset.y, self.scrollable_content_region.width
-        for y in range(self.scrollable_content_region.height):
-            if y not in self._drawn or self._drawn[y] != self._line_at(top + y):
-                self.refresh(Region(0, y, width, 1))
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.position = new_value
-        if round(old_value) != round(new_value):
-            self.refresh_changed()
 
     def _line_at(self, index: int) -> Text | None:
         return self._lines[index] if 0 <= index < len(self._lines) else None
@@ -94,20 +79,11 @@ class TextView(LineView):
         if self.scrollable_content_region.width - 2 * MARGIN != self._wrapped_to:
             self._wrap()
         self._scroll_to_focus()
-        self.refresh()
+        self.refresh_changed()
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        line = self._drawn[y] = self._line_at(y + self.scroll_offset.y)
-        if line is None:
-            return Strip.blank(width, self.rich_style)
-        text = Text(" " * MARGIN) + line
-        strip = Strip(segments(text, self.app.console))
-        return strip.adjust_cell_length(width).apply_style(self.rich_style).simplify()
+    def draw_line(self, y: int) -> tuple[Text, Style]:
+        line = self._line_at(y + self.scroll_offset.y)
+        return (Text() if line is None else Text(" " * MARGIN) + line), self.rich_style
 
     # keys
 

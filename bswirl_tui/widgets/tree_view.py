@@ -12,7 +12,7 @@ from bswirl.records import Action, QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.outline import ROOT, Group, Line, Outline
-from bswirl_tui.text import advantage_cell, fit, line, mark, reward_cell
+from bswirl_tui.text import advantage_cell, count, fit, line, mark, reward_cell
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
@@ -34,7 +34,7 @@ class TreeView(RowList):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.border_title = Text(" Tree ")
+        self.name_pane(Text(" Tree "))
         self.outline: Outline | None = None
         self._words: tuple[str, ...] = ()
 
@@ -59,16 +59,14 @@ class TreeView(RowList):
         """Shows no tree, with paragraphs in its place."""
         self.outline = None
         self._words = words
-        self.border_title = Text(" Tree ")
-        self.border_subtitle = None
+        self.name_pane(Text(" Tree "))
         self.place_cursor(0)
         self.rows_changed()
 
     def _set_title(self, tree: QuestionTree) -> None:
-        title = Text(" Tree ").append_text(line(tree.question.address, limit=40)).append(" ")
-        facts = f"{len(tree.states):,} states{glyphs().separator}{len(tree.actions):,} actions"
-        self.border_title = title
-        self.border_subtitle = Text(facts)
+        facts = [count(len(tree.states), "state"), count(len(tree.actions), "action")]
+        title = Text(" Tree ").append_text(line(tree.question.address, limit=40))
+        self.name_pane(title.append(glyphs().separator + glyphs().separator.join(facts) + " "))
 
     # where the cursor is
 

@@ -47,9 +47,9 @@ class TestSet:
 
     def test_unknown_action(self, sampled: Call) -> None:
         """A number that no action has ends with 3."""
-        said = sampled("audit", "set", "5", "1")
+        said = sampled("audit", "set", "999", "1")
         assert said.code == 3
-        assert "there is no action 5" in said.err
+        assert "there is no action 999" in said.err
 
     def test_nothing_to_undo(self, sampled: Call) -> None:
         """Undo without a label says so and is no failure."""

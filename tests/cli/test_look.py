@@ -1,10 +1,14 @@
 """Commands that only read, on a project with a branched solution."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bswirl.project import Project
 from tests.cli.conftest import Call
 
 HOSTILE = "Step 1: [/foo] [bold]\x1b]0;owned\x07\u202e 2+2=4"
@@ -80,6 +84,18 @@ class TestTree:
             assert not set(said.out) & {"\x1b", "\x07", "\u202e"}
         assert "[/foo] [bold]" in on("tree", "h:1").out
         assert on("tree", "h:1", "--json").json["actions"][0]["text"] == HOSTILE
+
+
+class TestEncoding:
+    """Terminals without Unicode."""
+
+    def test_what_cannot_be_shown_is_replaced(self, sampled: Call, project: Project) -> None:
+        """A Latin-1 terminal gets question marks, and no error."""
+        command = [sys.executable, "-m", "bswirl.cli", "-p", str(project.root), "tree", "1"]
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"Step 1" in done.stdout
 
 
 class TestPolicies:

@@ -13,7 +13,7 @@ from bswirl.project import Project
 from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
 
 QUESTION = NewQuestion("toy", "train", "a/1", "Ada has 2 pens and gets 3. How many?", "5", "2+3=<<2+3=5>>5")
-HOSTILE = "Step 1: 2 + 3 = 6 [/b] \x1b[31m \ud83d\u202e\n"
+HOSTILE = "Step 1: 2 + 3 = 6 [/b] \x1b[31m \x00 \u202e\n"
 
 
 def placed(branch: int, action: str, reward: float | None) -> PlacedSample:

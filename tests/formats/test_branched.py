@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ class TestReading:
             ({"label": 3}, "`label` must be"),
             ({"label": "withdrawn"}, "`label` must be"),
             ({"n_tokens": -1}, "`n_tokens`"),
+            ({"logprob": 10**400}, "`logprob` is too large"),
+            ({"reward": -(10**400)}, "`reward` is too large"),
         ],
     )
     def test_bad_rows_say_why(self, tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -195,6 +198,24 @@ class TestPlacing:
         assert len(placed[0].samples) == 1
         assert "line 1 has another action" in rejects[3].reason
 
+    def test_rows_that_disagree(self) -> None:
+        """Of rows that contradict each other, those that stand alone are rejected and named."""
+        one = SampleRow("q", 1, 0, True, "Q", "one", 1.0, gold="4", trajectory_id="t")
+        rows = [
+            one,
+            one,
+            replace(one, reward=0.0),
+            replace(one, branch_id=1, is_backbone=False, gold="5"),
+            replace(one, branch_id=2, is_backbone=False, gold=None),
+        ]
+        placed, rejects = place("f", as_read(rows), dataset="d", split="train")
+        assert [(reject.line, reject.reason) for reject in rejects] == [
+            (3, "line 1 says something else of this sample"),
+            (4, "`gold` differs from other rows of question q"),
+        ]
+        assert [sample.branch_id for sample in placed[0].samples] == [0, 2]
+        assert placed[0].question.gold == "4"
+
 
 class TestWriting:
     """write_branched."""
@@ -203,8 +224,24 @@ class TestWriting:
         """Optional keys without a value stay out; `reward` never does; written rows read back equal."""
         bare = SampleRow("q", 1, 0, True, "Q", "a\x1b[31m\u2028")
         full = SampleRow(
-            *("q", 2, 1, False, "Q\na", "b \ud800"),
-            *(0.5, "d", "test", "4", "s", "t", "j", "because", "0", "me", -1.5, 3),
+            question_id="q",
+            step=2,
+            branch_id=1,
+            is_backbone=False,
+            state="Q\na",
+            action="b \ud800",
+            reward=0.5,
+            dataset="d",
+            split="test",
+            gold="4",
+            solution="s",
+            trajectory_id="t",
+            judge="j",
+            rationale="because",
+            label="0",
+            auditor="me",
+            logprob=-1.5,
+            n_tokens=3,
         )
         file = tmp_path / "out.jsonl"
         assert write_branched(file, [bare, full]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,12 +96,22 @@ class TestWriting:
         path = write_rejects(tmp_path / "rejects", Path("a.jsonl"), [reject])
         assert json.loads(path.read_text())["raw"] == "{broken \udc80"
 
+    def test_rejects_of_two_imports(self, tmp_path: Path) -> None:
+        """Two files of one name keep their rejects apart; the same import again adds none."""
+        first, second = (Reject("a.jsonl", line, "not JSON", "{") for line in (1, 2))
+        paths = [
+            write_rejects(tmp_path, Path("a.jsonl"), [reject]) for reject in (first, second, first, second)
+        ]
+        assert paths[:2] == paths[2:]
+        assert [json.loads(path.read_text())["line"] for path in paths[:2]] == [1, 2]
+        assert len(list(tmp_path.iterdir())) == 2
+
     def test_failure_leaves_the_old_file(self, tmp_path: Path) -> None:
         """A writer that fails half-way changes nothing and leaves no draft."""
         target = tmp_path / "out.jsonl"
         target.write_text("old\n")
 
-        def lines():
+        def lines() -> Iterator[str]:
             yield "new"
             raise RuntimeError
 

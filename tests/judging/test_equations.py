@@ -46,6 +46,9 @@ class TestFinding:
             ("8 doses = 8 * 56 = 448 mL", "8 * 56 = 448"),
             ("25 classmates + his 1 teacher + 1 himself = 27", "25 + 1 + 1 = 27"),
             ("60 = 5 * 12", "5 * 12 = 60"),
+            ("60 cookies = 5 * 12", "5 * 12 = 60"),
+            ("Adam's age in 8 years = 34 + 8.", None),
+            ("\\[ a = \\frac{500}{2} = 250 \\] \\[ b = 45 \\times 2 \\]", "500 / 2 = 250"),
             ("$400 000 x 5/100 = $20 000", "400000 * 5 / 100 = 20000"),
             ("5 million - 500,000 = 4.5 million", "5000000 - 500000 = 4500000"),
             ("3*4 = 12 - that is all", "3 * 4 = 12"),
@@ -123,6 +126,7 @@ class TestTruth:
             ("2^99 = 1", False),
             ("7 - 3 = 5 - 1", True),
             ("7 - 3 = 5 - 2", False),
+            ("8 = 2 * 3", False),
         ],
     )
     def test_truth(self, text: str, truth: bool) -> None:
@@ -167,9 +171,7 @@ class TestProperties:
             assert equation.text
             assert equation.is_true in (True, False)
 
-    @pytest.mark.parametrize(
-        "text", ["(" * 20_000, "1+" * 20_000, "1=" * 9_000, "x " * 20_000, "1 (a) " * 9_000, "9" * 50_000]
-    )
-    def test_hostile_length(self, text: str) -> None:
+    @pytest.mark.parametrize("piece", ["(", "1+", "1=", "x ", "1 (a) ", "9", "((1)/(2))", "\\frac{1}{2}"])
+    def test_hostile_length(self, piece: str) -> None:
         """Text made to exhaust the reader is read all the same."""
-        find_equations(text)
+        find_equations(piece * 15_000)

@@ -67,6 +67,8 @@ class TestCorrect:
     def test_chain_uses_its_own_parts(self) -> None:
         """What one side of a chain computed, the next may use."""
         assert eggs("Step 1: (16 - 3 - 4) * 2 = 9 * 2 = 18").reward == 1
+        assert eggs("Step 1: 4 / 16 = 1 / 4 = 0.25").correct
+        assert eggs("Step 1: (16 - 3 - 4) * 2 = 10 * 2 = 20").correct is False
 
     def test_division_by_zero(self) -> None:
         """Dividing by zero is a fault with words of its own."""
@@ -157,7 +159,7 @@ class TestProgress:
         )
 
     def test_without_annotations(self) -> None:
-        """Arithmetic and operands alone decide, and the reason says so; repetition still counts for nothing."""
+        """Arithmetic and operands alone decide, and the reason says so; repetition earns nothing."""
         judge = ReferenceJudge(CLIPS, "She sold half of 48.\n#### 72")
         verdict = judge.judge((), "48 * 2 = 96")
         assert verdict.reward == 1
@@ -174,7 +176,7 @@ class TestProgress:
 class TestOwnProblems:
     """Canonical solutions and what goes wrong with them."""
 
-    PROBLEMS = make_problems(seed=5, train=150, validation=0, test=0)
+    PROBLEMS = make_problems(seed=5, train=60, validation=0, test=0)
 
     def test_canonical_steps_earn_1(self) -> None:
         """Every step of every canonical solution is correct and makes progress."""
@@ -210,7 +212,7 @@ class TestOwnProblems:
                     earned += judge.judge(steps[:number], said(f"{mutation} = {eval(mutation)}")).reward == 1
                 tried += 1
                 earned += judge.judge(steps[: number + 1], step).reward == 1
-        assert tried > 1000
+        assert tried > 400
         assert earned / tried < 0.02
 
     @given(st.lists(st.text(max_size=40), max_size=3), st.text(max_size=60))
@@ -227,7 +229,7 @@ class TestRealSolutions:
 
     def test_gold_steps_with_a_calculation_earn_1(self) -> None:
         """At least 97 of 100 gold steps that compute something earn 1."""
-        lines = (SHARED / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:250]
+        lines = (SHARED / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:120]
         computed = earned = 0
         for line in map(json.loads, lines):
             judge = ReferenceJudge(line["question"], line["answer"])
@@ -236,5 +238,5 @@ class TestRealSolutions:
                 verdict = judge.judge(steps[:number], step)
                 computed += "no calculation" not in verdict.rationale
                 earned += verdict.reward == 1
-        assert computed > 700
+        assert computed > 350
         assert earned / computed > 0.97

@@ -104,7 +104,7 @@ class TestRun:
         assert (summary["unjudged"], summary["mean_reward"]) == (1, None)
 
     def test_resume_judges_the_rest_only(self, tmp_path: Path) -> None:
-        """A second attempt keeps the first one's verdicts and repeats none; its summary is the whole run's."""
+        """A second attempt keeps the first one's verdicts and repeats none; the summary is of both."""
         with context(tmp_path / "whole", TREES) as work:
             whole = run(work)
         complete = verdicts(tmp_path / "whole")

@@ -210,7 +210,8 @@ class TestWork:
         }
         sample = {
             "trajectory_id": "t1", "step": 1, "branch_id": 0, "is_backbone": True, "prefix": [],
-            "action": "Answer: 24", "is_answer": True, "reward": 1.0, "judge": "x", "label": "1", "auditor": "bob", "line": 3,
+            "action": "Answer: 24", "is_answer": True,
+            "reward": 1.0, "judge": "x", "label": "1", "auditor": "bob", "line": 3,
         }  # fmt: skip
         row = {"question": question, "samples": [sample]}
         counts = wire.upload("import_samples", [[row], [row]], name="f.jsonl")

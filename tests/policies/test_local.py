@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,23 @@ class TestLoading:
         assert loaded.device == torch.device("cpu")
         assert not loaded.model.training
         assert capfd.readouterr() == ("", "")
+
+    def test_merging_an_adapter_says_nothing_either(
+        self, taught_folder: Path, adapters: tuple[str, str]
+    ) -> None:
+        """In a process of its own, as a worker does it: what it pulls in keeps quiet too."""
+        code = (
+            "import sys; from bswirl.policies.catalogue import PolicySpec, open_policy; "
+            "open_policy(PolicySpec('p', sys.argv[1], (sys.argv[2],)), device='cpu')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(taught_folder), adapters[0]],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert (done.stdout, done.stderr) == ("", "")
 
     def test_adapters_are_merged_in_float32_in_their_order(
         self, taught_folder: Path, adapters: tuple[str, str]

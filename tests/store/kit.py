@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,6 +80,10 @@ class Kit:
         """The single value of a query."""
         return self.all(query, *values)[0][0]
 
+    def stale(self) -> bool:
+        """Whether some question changed since it was counted."""
+        return self.writer.has_stale_statistics
+
     def close(self) -> None:
         self.cursor.close()
         self.writer.cursor.close()
@@ -101,6 +107,14 @@ def kit_in(folder: Path) -> Iterator[Kit]:
         yield kit
     finally:
         kit.close()
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder in memory where there is such a file system, for tests that open many stores."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 def journal_bytes(rows: Sequence[dict[str, Any] | bytes]) -> bytes:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample, SampleRow
@@ -23,7 +23,7 @@ from bswirl.store.imports import (
 from bswirl.store.judges import apply_ranking
 from bswirl.store.runs import find_run
 from bswirl.store.trees import read_tree
-from tests.store.kit import Kit, branches, kit_in, trajectory, verdict
+from tests.store.kit import Kit, branches, kit_in, memory_folder, trajectory, verdict
 
 UID = "11111111-2222-4333-8444-55555555555{}"
 
@@ -213,12 +213,14 @@ class TestSamples:
 
 
 class TestRoundTrip:
-    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=5, deadline=None)
     @given(st.integers(0, 10**9))
-    def test_export_import_export_is_the_same(self, tmp_path_factory: Any, seed: int) -> None:
+    def test_export_import_export_is_the_same(self, seed: int) -> None:
         """Generated, judged and labelled samples come back row for row, order and floats included."""
-        rng = random.Random(seed)
-        folder: Path = tmp_path_factory.mktemp("round")
+        with memory_folder() as folder:
+            self.round_trip(folder, random.Random(seed))
+
+    def round_trip(self, folder: Path, rng: random.Random) -> None:
         (folder / "b").mkdir()
         with kit_in(folder) as kit:
             kit.questions(3)

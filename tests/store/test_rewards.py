@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bswirl.records import Action
 from bswirl.store.judges import apply_ranking, rank_judge
 from bswirl.store.labels import undo_label
 from bswirl.store.queries import count_everything, list_questions
-from bswirl.store.statistics import rebuild_statistics, refresh_statistics
+from bswirl.store.statistics import count_stale, forget_statistics, put_counts, refresh_statistics
 from bswirl.store.trees import read_tree
-from tests.store.kit import Kit, branches, kit_in, trajectory, verdict
+from tests.store.kit import Kit, branches, kit_in, memory_folder, trajectory, verdict
 
 RANKING = ("answer-check", "first", "second")
 AUDITORS = ("ann", "bob", "cy")
@@ -131,19 +131,17 @@ def say(kit: Kit, rng: random.Random, actions: list[int]) -> Said:
 
 
 class TestRewards:
-    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=10, deadline=None)
     @given(st.integers(0, 10**9))
-    def test_sql_and_the_plain_rules_agree(self, tmp_path_factory: Any, seed: int) -> None:
+    def test_sql_and_the_plain_rules_agree(self, seed: int) -> None:
         """Whatever judges and auditors say, withdraw and adjudicate: each action, each group, each count."""
         rng = random.Random(seed)
-        folder: Path = tmp_path_factory.mktemp("store")
-        with kit_in(folder) as kit:
+        with memory_folder() as folder, kit_in(folder) as kit:
             actions = grow(kit, rng)
             if not actions:
                 return
             said = say(kit, rng, actions)
-            with kit.writer.transaction():
-                refresh_statistics(kit.writer)
+            refresh_statistics(kit.writer)
             rows, total = list_questions(
                 kit.cursor,
                 search="",
@@ -192,7 +190,8 @@ class TestRewards:
             assert counts["judged"] + counts["unjudged"] == counts["actions"] == len(actions)
             before = kit.all("SELECT * FROM question_stats ORDER BY ALL")
             with kit.writer.transaction():
-                assert rebuild_statistics(kit.writer) == 3
+                assert forget_statistics(kit.writer) == 3
+            refresh_statistics(kit.writer)
             assert kit.all("SELECT * FROM question_stats ORDER BY ALL") == before
 
     def test_an_action_without_samples_weighs_nothing(self, kit: Kit) -> None:
@@ -276,3 +275,33 @@ class TestJudgeRanking:
             rank_judge(kit.writer, "nobody", 1)
         with pytest.raises(UsageError, match="0 is no rank"), kit.writer.transaction():
             rank_judge(kit.writer, "reference", 0)
+
+
+class TestCounting:
+    def test_what_changes_while_counting_stays_stale(self, kit: Kit) -> None:
+        """Counts are put in place later; a label in between is counted by the next refresh."""
+        kit.questions(2)
+        kit.feed(kit.run(), trajectory(1, 0, "a"), trajectory(2, 0, "a"))
+        kit.label(1, "1")
+        counts = count_stale(kit.cursor)
+        kit.label(2, "1")
+        with kit.writer.transaction():
+            put_counts(kit.writer, counts)
+        labelled = "SELECT question_id, labelled FROM question_stats ORDER BY 1"
+        assert kit.all(labelled) == [(1, 1), (2, 0)]
+        assert kit.stale()
+        refresh_statistics(kit.writer)
+        assert kit.all(labelled) == [(1, 1), (2, 1)]
+        assert not kit.stale()
+
+    def test_stale_questions_are_known_after_a_restart(self, tmp_path: Path) -> None:
+        """Nothing was counted before the owner died: the next one counts."""
+        with kit_in(tmp_path) as kit:
+            kit.questions(1)
+            kit.feed(kit.run(), trajectory(1, 0, "a"))
+        with kit_in(tmp_path) as kit:
+            assert kit.stale()
+            refresh_statistics(kit.writer)
+            assert kit.one("SELECT actions FROM question_stats") == 1
+            kit.label(1, "0")
+            assert kit.stale()

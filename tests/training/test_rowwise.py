@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bswirl.errors import UsageError
-from bswirl.training.adapter import adapter_tensors, attach_adapter
+from bswirl.training.adapter import adapter_tensors, attach_adapter, set_dropout
 from bswirl.training.objectives import taper, weighted_negative
 from bswirl.training.rows import TrainingRow
 from bswirl.training.rowwise import action_logprobs, microbatches, row_values
@@ -114,6 +114,22 @@ class TestRowValues:
         assert values.base_logprob is not None
         assert torch.equal(values.logprob, values.base_logprob)
         assert values.kl.abs().max().item() == 0.0
+
+    def test_only_the_adapter_has_dropout(self) -> None:
+        """The base's own dropout stays off while training, so that KL measures the adapter alone."""
+        base = tiny_model(attention_dropout=0.5)
+        model = attach_adapter(base, TrainSettings.from_dict(SMALL | {"lora_dropout": 0.5}), "tiny")
+        perturb(model)
+        rows = random_rows(4)
+        still = row_values(model, rows, base=True)
+        set_dropout(model, True)
+        noisy = row_values(model, rows, base=True)
+        assert still.base_logprob is not None
+        assert noisy.base_logprob is not None
+        assert torch.equal(still.base_logprob, noisy.base_logprob)
+        assert not torch.equal(still.logprob, noisy.logprob)
+        set_dropout(model, False)
+        assert torch.equal(row_values(model, rows, base=False).logprob, still.logprob)
 
     def test_bf16_base_has_float32_adapter_and_head(self) -> None:
         """LoRA weights and log-probs are float32 on a bf16 base."""

@@ -71,7 +71,7 @@ class TestFields:
         """Only what differs from the defaults is in it; ctrl+r takes it back."""
         async with opened(shared) as pilot:
             await press(pilot, "x", "t")
-            assert "$ bswirl train --objective bswirl --policy demo" == command(pilot)
+            assert command(pilot) == "$ bswirl train --objective bswirl --policy demo"
             field(pilot, "beta").editor.focus()
             await typed(pilot, "0.2")
             assert "--beta 0.2" in command(pilot)

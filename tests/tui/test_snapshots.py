@@ -1,0 +1,125 @@
+"""Every screen as a picture, at 80×24 and 200×50. `pytest --snapshot-update` takes new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.client import connect
+from bswirl.project import Project
+from bswirl_tui import runs_text
+from bswirl_tui.app import BswirlApp
+from bswirl_tui.themes import LIGHT
+from tests.tui import content
+from tests.tui.driving import NARROW, WIDE, press, settled, shown, until
+
+Compare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def _fixed_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs were made five minutes ago and took one, whenever the pictures are taken."""
+    monkeypatch.setattr(runs_text, "moment", lambda stamp: "2026-01-02 03:04" if stamp else "")
+    monkeypatch.setattr(runs_text, "age", lambda stamp, now: "5m")
+    monkeypatch.setattr(runs_text, "took", lambda run: "1m 00s")
+    monkeypatch.setattr(runs_text, "_input_words", lambda config: "2 rows, sha256 0123456789ab")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with labels, one of them in dispute."""
+    project = Project.create(tmp_path_factory.mktemp("labelled") / "pens")
+    with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
+        content.fill(alice)
+        actions = alice.tree("shop:q00").actions
+        alice.set_label(actions[0].action_id, "0")
+        bob.set_label(actions[0].action_id, "1")
+        alice.set_label(actions[1].action_id, "1")
+        alice.set_label(actions[2].action_id, "unsure")
+        yield project
+        alice.stop_owner()
+
+
+def pressing(*keys: str, words: str = "") -> Callable[[Pilot[Any]], Any]:
+    """What to do before the picture is taken: press keys, wait for words."""
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await settled(pilot)
+        await press(pilot, *keys)
+        await until(pilot, lambda: words in shown(pilot))
+
+    return before
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+class TestScreens:
+    """What a person sees."""
+
+    def test_main(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """On opening, without a key press."""
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing())
+
+    def test_gold_solution(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """With the gold solution, two steps on."""
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing("j", "j", "s"))
+
+    def test_runs(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The list of runs."""
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing("v"))
+
+    def test_training_run(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """With its curves."""
+        app = BswirlApp(shared, "alice")
+        before = pressing("v", "j", "enter", words="+1.92")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_evaluation_run(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """With its answers."""
+        app = BswirlApp(shared, "alice")
+        before = pressing("v", "enter", words="66.7%")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_help(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The keys of the main screen."""
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing("question_mark"))
+
+    def test_generate_form(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """With every setting."""
+        app = BswirlApp(shared, "alice")
+        before = pressing("x", "g", "ctrl+o", words="$ bswirl generate --policy demo")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+class TestVariants:
+    """The same under other circumstances."""
+
+    def test_empty_project(self, empty: Project, snap_compare: Compare) -> None:
+        """It says what to do."""
+        assert snap_compare(BswirlApp(empty, "alice"), run_before=pressing())
+
+    def test_choice(self, shared: Project, snap_compare: Compare) -> None:
+        """A dialog over the main screen."""
+        assert snap_compare(BswirlApp(shared, "alice"), run_before=pressing("f"))
+
+    def test_labels(self, labelled: Project, snap_compare: Compare) -> None:
+        """Labels, and auditors who disagree."""
+        assert snap_compare(BswirlApp(labelled, "alice"), run_before=pressing("E"))
+
+    def test_light_theme(self, shared: Project, snap_compare: Compare) -> None:
+        """Dark on light."""
+        app = BswirlApp(shared, "alice")
+        app.theme = LIGHT
+        assert snap_compare(app, terminal_size=(120, 30), run_before=pressing())
+
+    def test_no_color(self, shared: Project, snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every fact without colour."""
+        monkeypatch.setenv("NO_COLOR", "1")
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=(120, 30), run_before=pressing())

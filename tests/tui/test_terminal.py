@@ -1,0 +1,186 @@
+"""The app at a real terminal: it leaves when asked to, and when the terminal does."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bswirl.client import Client, connect
+from bswirl.errors import UsageError
+from bswirl.project import Project
+from bswirl_tui import app
+from tests.tui import content
+from tests.tui.terminal import ROOT, Terminal
+
+POINTER_SHAPE = re.compile(rb"\x1b\]22;[a-z-]*\x07")  # Textual's own
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+def cpu_ticks(pid: int) -> int:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def colour_codes(output: bytes) -> set[int]:
+    """Every parameter of every sequence that sets how text looks."""
+    found = b";".join(code[2:-1] for code in COLOUR.findall(output))
+    return {int(code or 0) for code in found.split(b";")}
+
+
+class TestLeaving:
+    """The terminal is given back as it was."""
+
+    def test_q_ends_the_app(self, shared: Project) -> None:
+        """With exit code 0, the cursor visible, on the screen from before."""
+        with Terminal(shared.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"q")
+            assert terminal.ended() == 0
+            assert terminal.output.rstrip().endswith(b"\x1b[?1004l") or b"\x1b[?1049l" in terminal.output
+            assert b"\x1b[?25h" in terminal.output
+            assert b"Traceback" not in terminal.output
+
+    @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
+    def test_signal_ends_the_app(self, shared: Project, number: signal.Signals) -> None:
+        """At once, and not as a success."""
+        with Terminal(shared.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.kill(number)
+            assert terminal.ended() == 128 + signal.SIGHUP
+
+    def test_dropped_line_ends_the_app(self, shared: Project) -> None:
+        """No process is left that spins on a terminal that is gone."""
+        with Terminal(shared.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.close()
+            assert terminal.ended() in (128 + signal.SIGHUP, -signal.SIGHUP)
+
+    def test_end_of_input_ends_the_app(self, shared: Project) -> None:
+        """Where no signal comes, as under nohup: the process must neither stay nor burn time."""
+        code = (
+            "import signal, sys\n"
+            "from bswirl.cli import main\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})\n"
+            "sys.exit(main(sys.argv[1:]))"
+        )
+        with Terminal(shared.root, runner=["-c", code]) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.close()
+            assert terminal.ended() == 128 + signal.SIGHUP
+
+    def test_idle_app_sleeps(self, shared: Project) -> None:
+        """Nothing animates."""
+        with Terminal(shared.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            while terminal.read(1.0):
+                pass
+            before = cpu_ticks(terminal.pid)
+            assert terminal.read(2.0) == b""
+            assert cpu_ticks(terminal.pid) - before < 20  # of the 200 in two seconds
+
+
+class TestRecord:
+    """What was keyed is what is recorded."""
+
+    def test_label_survives_the_line_that_set_it(self, project: Project, bob: Client) -> None:
+        """Acknowledged on screen, then the line drops."""
+        with Terminal(project.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"0")
+            terminal.wait_for(b"Labelled action")
+            terminal.close()
+            terminal.ended()
+        assert [label.value for label in bob.labels()] == ["0"]
+
+    def test_run_outlives_the_terminal(self, project: Project, bob: Client) -> None:
+        """A worker has a session of its own."""
+        with Terminal(project.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"x")
+            terminal.wait_for(b"New run")
+            terminal.press(b"j")
+            terminal.wait_for(b"--judge")
+            for key in (b"\x0f", *[b"\x1b[B"] * 4, b" "):
+                terminal.press(key)
+                while terminal.read(0.3):
+                    pass
+            assert b"--again" in terminal.output
+            terminal.press(b"\x13")
+            terminal.wait_for(b"judge 2")
+            terminal.close()
+            terminal.ended()
+        end = time.monotonic() + 30
+        while bob.run(2).status != "done":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+class TestOutput:
+    """What reaches the terminal."""
+
+    def test_hostile_text_stays_text(self, empty: Project) -> None:
+        """No title is set, no screen cleared, no bell rung by what a model wrote."""
+        with connect(empty) as client:
+            client.import_samples([content.hostile_question()], "evil")
+        with Terminal(empty.root) as terminal:
+            terminal.wait_for(b"[/foo]")
+            for key in b"jjjsGg":
+                terminal.press(bytes([key]))
+                terminal.read(0.3)
+            terminal.press(b"q")
+            assert terminal.ended() == 0
+        for sequence in ("\x1b]0;title", "\x07", "\x9b", "\x1b[31mred", "\u202e", "\x1b[2J"):
+            assert sequence.encode() not in POINTER_SHAPE.sub(b"", terminal.output)
+
+    def test_no_color(self, shared: Project) -> None:
+        """NO_COLOR leaves bold, dim and reverse."""
+        with Terminal(shared.root, NO_COLOR="1") as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"q")
+            terminal.ended()
+        codes = colour_codes(terminal.output)
+        assert codes <= {0, 1, 2, 3, 4, 7, 22, 23, 24, 27, 39, 49}
+
+    def test_sixteen_colours(self, shared: Project) -> None:
+        """A terminal with sixteen colours is sent those."""
+        with Terminal(shared.root, TERM="xterm", COLORTERM="") as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"q")
+            terminal.ended()
+        assert b"[38;2;" not in terminal.output
+        assert b"[38;5;" not in terminal.output
+        assert colour_codes(terminal.output) & set(range(30, 38))
+
+    def test_without_utf8_the_signs_are_ascii(self, shared: Project) -> None:
+        """In a C locale no sign of ours is sent that the terminal cannot show."""
+        with Terminal(shared.root, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C") as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"q")
+            terminal.ended()
+        assert "✓".encode() not in terminal.output
+        assert "├".encode() not in terminal.output
+
+
+class TestWithoutTerminal:
+    """The app needs one."""
+
+    def test_pipe_is_refused(self, shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a word on what works without."""
+        with pytest.raises(UsageError, match="needs a terminal"):
+            app.run(shared)
+
+    def test_import_is_light(self) -> None:
+        """No model, no database, no numbers package comes with the app."""
+        heavy = ("torch", "transformers", "duckdb", "together", "pandas", "numpy", "peft", "textual_plot")
+        code = f"import sys, bswirl_tui.app; print([name for name in {heavy} if name in sys.modules])"
+        result = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        assert result.stdout.strip() == "[]"
