@@ -32,7 +32,7 @@ def mcnemar_exact(fixed: int, broken: int) -> float:
     n = fixed + broken
     if n <= 1000:
         tail = sum(math.comb(n, k) for k in range(min(fixed, broken) + 1))
-        return min(1.0, 2 * tail / 2**n)
+        return min(1.0, 2 * tail / (1 << n))
     logs = (
         math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
         for k in range(min(fixed, broken) + 1)

@@ -29,7 +29,6 @@ class Glyphs:
     bullet: str
     bar_full: str
     bar_empty: str
-    beta: str  # one or more cells
     separator: str  # three cells, between facts on a line
 
 
@@ -53,7 +52,6 @@ UNICODE = Glyphs(
     bullet="•",
     bar_full="━",
     bar_empty="─",
-    beta="β",
     separator=" · ",
 )
 
@@ -77,7 +75,6 @@ ASCII = Glyphs(
     bullet="*",
     bar_full="=",
     bar_empty="-",
-    beta="beta",
     separator=" | ",
 )
 

@@ -89,13 +89,15 @@ def first_sampled(client: Client) -> int:
     if not rows:
         return 0
     wanted = rows[0].question_id
-    _, total = client.questions(limit=1)
+    first, total = client.questions(limit=1)
     low, high = 0, max(0, total - 1)
+    guess = wanted - first[0].question_id if first else 0  # right where no number is missing
     while low < high:
-        middle = (low + high) // 2
+        middle = guess if low <= guess < high else (low + high) // 2
         page, _ = client.questions(offset=middle, limit=1)
-        if not page or page[0].question_id >= wanted:
-            high = middle
-        else:
-            low = middle + 1
+        found = page[0].question_id if page else wanted + 1
+        if found == wanted:
+            return middle
+        low, high = (low, middle) if found > wanted else (middle + 1, high)
+        guess = -1
     return low

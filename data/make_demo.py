@@ -65,9 +65,9 @@ TRAIN_BOTH: dict[str, Any] = {
     "lora_targets": "q_proj,k_proj,v_proj,o_proj",
     "adapter_dtype": "bfloat16",
     "learning_rate": 5e-4,
-    "max_steps": 48,
-    "batch": 4,
-    "probe_every": 4,
+    "max_steps": 30,
+    "batch": 3,
+    "probe_every": 3,
     "probe_actions": 96,
 }
 EVALUATE: dict[str, Any] = {"split": "test", "max_tokens": 256}

@@ -11,7 +11,7 @@ from typing import Any
 
 from bswirl.errors import InputError, UsageError
 from bswirl.records import LIVE_STATUSES, RUN_KINDS, Progress, Run
-from bswirl.store.database import Cursor, iso, utc_now
+from bswirl.store.database import Cursor, iso, moment, utc_now
 from bswirl.store.writing import StoreWriter
 
 RESUMABLE = ("lost", "failed", "cancelled")
@@ -70,7 +70,7 @@ def register_run(
 ) -> int:
     """Gives a new run its number; the same uid again gives the same number.
 
-    Raises UsageError on an unknown kind or unfit uid.
+    It was created when its config says so, else now. Raises UsageError on an unknown kind or unfit uid.
     """
     check_run_uid(run_uid)
     if kind not in RUN_KINDS:
@@ -80,12 +80,13 @@ def register_run(
         return int(known[0])
     run_id = writer.numbers.next("runs")
     now = utc_now()
+    created_at = moment(str(config.get("created_at"))) or now
     folder = "" if kind == "import" else f"runs/{run_id}"
     writer.cursor.execute(
         "INSERT INTO runs (run_id, run_uid, kind, name, config, input_sha, created_by, status, attempt,"
         " folder, created_at, queued_at, summary, warnings)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '{}', '[]')",
-        [run_id, run_uid, kind, name, json.dumps(config), input_sha, created_by, status, folder, now, now],
+        [run_id, run_uid, kind, name, json.dumps(config), input_sha, created_by, status, folder, created_at, now],
     )
     writer.cursor.execute("INSERT INTO ingest_offsets VALUES (?, 0, 0)", [run_id])
     writer.touch("runs", runs=[run_id])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -51,12 +51,9 @@ class Labelling(ProjectScreen):
         if action is None:
             return
 
-        def reasoned(value: str) -> Any:
-            return lambda reason: None if reason is None else self._set(action, value, reason.strip() or None)
-
         def chosen(value: str | None) -> None:
             if value is not None:
-                self.app.push_screen(Ask(f"Why {value}?", action.text[:400]), reasoned(value))
+                self._ask_why(f"Why {value}?", action, value)
 
         self.app.push_screen(Choose(f"Label action {action.action_id}", _VALUES), chosen)
 
@@ -72,13 +69,18 @@ class Labelling(ProjectScreen):
             if mine is None:
                 self._say("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
                 return
-            title = f"Reason of your label {mine.value}"
-            self.app.push_screen(Ask(title, action.text[:400], mine.reason or ""), saved(mine.value))
-
-        def saved(value: str) -> Any:
-            return lambda reason: None if reason is None else self._set(action, value, reason.strip() or None)
+            self._ask_why(f"Reason of your label {mine.value}", action, mine.value, mine.reason or "")
 
         self.bswirl.ask_owner(self, "reason", lambda client: client.action(action.action_id), known)
+
+    def _ask_why(self, title: str, action: Action, value: str, known: str = "") -> None:
+        """Asks for a reason and labels with it; escape leaves everything as it was."""
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._set(action, value, reason.strip() or None)
+
+        self.app.push_screen(Ask(title, action.text[:400], known), answered)
 
     def action_label_undo(self) -> None:
         outline = self.tree_view.outline
@@ -95,7 +97,7 @@ class Labelling(ProjectScreen):
                 return
             if tree is not None:
                 self.refresh_tree(tree)
-            here = outline is not None and outline.action(label.action_id) is not None
+            here = self.tree_view.goto(label.action_id)
             where = "" if here else ", on another question"
             self._say(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
 

@@ -15,6 +15,7 @@ from textual.widgets import Input
 from bswirl.errors import BswirlError
 from bswirl.records import ActionDetail, QuestionTree
 from bswirl_tui import actions
+from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
@@ -52,6 +53,7 @@ class MainScreen(Labelling, RunsEntry):
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
+        self._begun = False
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
 
     def compose(self) -> ComposeResult:
@@ -80,10 +82,14 @@ class MainScreen(Labelling, RunsEntry):
 
     def on_mount(self) -> None:
         self.tree_view.focus()
-        self.tree_view.clear("reaching the project…")
+        self._begin()
+
+    def _begin(self) -> None:
+        self.tree_view.clear(f"reaching the project{glyphs().ellipsis}")
         self.bswirl.ask_owner(self, "start", first_sampled, self._started, failed=self._not_started)
 
     def _started(self, index: int) -> None:
+        self._begun = True
         self.tree_view.clear()
         self.questions.reset(Query(), index)
 
@@ -151,6 +157,9 @@ class MainScreen(Labelling, RunsEntry):
 
     def project_changed(self, change: ProjectChanged) -> None:
         """Reads anew what is on screen and may have changed; cursor and open lines stay."""
+        if not self._begun:
+            self._begin()
+            return
         if not change.topics & {"questions", "labels", "verdicts"}:
             return
         self.questions.invalidate()

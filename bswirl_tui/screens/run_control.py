@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bswirl.errors import BswirlError
 from bswirl.records import Run
 from bswirl_tui.runs_text import is_live
 from bswirl_tui.screens.base import SubScreen
@@ -37,7 +37,7 @@ class RunControl(SubScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._ask_owner(_cancel, run, f"Run {run.run_id} ends at its next safe point.")
+                self._control(_cancel, run, f"Run {run.run_id} ends at its next safe point.")
 
         words = f"Stop {run.kind} run {run.run_id}? What it did so far is kept, and it can be resumed."
         self.app.push_screen(Confirm("Cancel run", words), answered)
@@ -49,25 +49,21 @@ class RunControl(SubScreen):
         if is_live(run) or run.status == "done":
             self._tell(f"Run {run.run_id} is {run.status}; only one that ended early can be resumed.")
             return
-        self._ask_owner(_resume, run, f"Run {run.run_id} goes on.")
+        self._control(_resume, run, f"Run {run.run_id} goes on.")
 
-    def _ask_owner(self, work: object, run: Run, words: str) -> None:
+    def _control(self, work: Callable[[Client, int], Run], run: Run, words: str) -> None:
         def done(changed: Run) -> None:
             self._tell(words)
             self.run_changed(changed)
 
-        carry_out = _cancel if work is _cancel else _resume
         self.bswirl.ask_owner(
             self,
             f"control {run.run_id}",
-            lambda client: carry_out(client, run.run_id),
+            lambda client: work(client, run.run_id),
             done,
-            failed=self._failed,
+            failed=self.bswirl.show_problem,
             lane="slow",
         )
-
-    def _failed(self, error: BswirlError) -> None:
-        self.bswirl.show_problem(error)
 
     def _tell(self, words: str) -> None:
         self.bswirl.say(line(words))

@@ -13,10 +13,11 @@ from textual.widget import Widget
 
 from bswirl.records import Run
 from bswirl_tui import actions
+from bswirl_tui.actions import ActionSpec
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.state import AppState
 from bswirl_tui.text import count, duration, fit, joined, line
-from bswirl_tui.themes import palette
+from bswirl_tui.themes import Palette, palette
 
 BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # classes of a screen by its width
 
@@ -131,9 +132,16 @@ class KeyBar(Widget):
             for active in self.screen.active_bindings.values()
             if (entry := actions.find(active.binding.id)) is not None and entry.footer
         }
-        text, room = Text(" "), self.size.width - 1
+        pieces = {entry.id: _key_piece(entry, colours) for entry in entries.values()}
+        last = pieces.pop("app.help", Text())
+        text, room = Text(" "), self.size.width - 1 - last.cell_len
         for entry in sorted(entries.values(), key=lambda entry: entry.footer):
-            piece = Text.assemble((entry.key_display, colours.accent), (f" {entry.label}  ", colours.muted))
-            if text.cell_len + piece.cell_len - 2 <= room:
+            piece = pieces.get(entry.id, Text())
+            if text.cell_len + piece.cell_len <= room:
                 text.append_text(piece)
-        return text
+        return text.append_text(last)
+
+
+def _key_piece(entry: ActionSpec, colours: Palette) -> Text:
+    """A key and its name."""
+    return Text.assemble((entry.key_display, colours.accent), (f" {entry.label}  ", colours.muted))

@@ -48,7 +48,7 @@ class LogView(TextView):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.LOG)]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+        super().__init__(id=id, placeholder="Nothing logged yet.")
         self.following = True
         self.on_follow: Callable[[bool], None] = lambda _: None
 

@@ -24,18 +24,6 @@ class RowList(LineView):
 
     cursor: reactive[int] = reactive(0, init=False, repaint=False)
 
-    class CursorMoved(Message):
-        """The cursor stands on another row."""
-
-        def __init__(self, rows: RowList, index: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.index = index
-
-        @property
-        def control(self) -> RowList:
-            return self.rows
-
     class Chosen(Message):
         """Enter was pressed on a row, or the row under the cursor was clicked."""
 
@@ -82,7 +70,6 @@ class RowList(LineView):
         self._redraw_row(before)
         self._redraw_row(after)
         self.keep_cursor_in_sight()
-        self.post_message(self.CursorMoved(self, after))
 
     def place_cursor(self, index: int) -> None:
         """Moves the cursor without telling anyone."""

@@ -22,8 +22,9 @@ class TextView(LineView):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.TEXT)]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"text--empty"}
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None, placeholder: str = "") -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._placeholder = placeholder  # what an empty pane says
         self._paragraphs: Sequence[Paragraph] = ()
         self._focus: tuple[int, int] | None = None
         self._starts: list[int] = []
@@ -82,6 +83,8 @@ class TextView(LineView):
         self.refresh_changed()
 
     def draw_line(self, y: int) -> tuple[Text, Style]:
+        if not self._lines and y == 1:
+            return Text(" " * MARGIN + self._placeholder), self.get_component_rich_style("text--empty")
         line = self._line_at(y + self.scroll_offset.y)
         return (Text() if line is None else Text(" " * MARGIN) + line), self.rich_style
 

@@ -65,6 +65,8 @@ class TreeView(RowList):
 
     def _set_title(self, tree: QuestionTree) -> None:
         facts = [count(len(tree.states), "state"), count(len(tree.actions), "action")]
+        if not tree.actions:
+            facts = ["no steps yet"]
         title = Text(" Tree ").append_text(line(tree.question.address, limit=40))
         self.name_pane(title.append(glyphs().separator + glyphs().separator.join(facts) + " "))
 
@@ -85,11 +87,13 @@ class TreeView(RowList):
         """The action under the cursor; None on the question's line."""
         return self.current.action if self.current else None
 
-    def goto(self, action_id: int) -> None:
-        """Puts the cursor on an action, opening what hides it."""
-        if self.outline is not None and self.outline.action(action_id) is not None:
-            self.outline.reveal(action_id)
-            self._goto(action_id)
+    def goto(self, action_id: int) -> bool:
+        """Puts the cursor on an action, opening what hides it; says whether it is in this tree."""
+        if self.outline is None or self.outline.action(action_id) is None:
+            return False
+        self.outline.reveal(action_id)
+        self._goto(action_id)
+        return True
 
     def _goto(self, key: int) -> None:
         if self.outline is None:

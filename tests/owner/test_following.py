@@ -226,6 +226,7 @@ class TestAttach:
         run = wire.call("run_attach", folder=str(away.path))
         assert (run["run_id"], run["status"], run["name"], run["created_by"]) == (1, "done", "far", "bob")
         assert run["config"]["settings"] == {"branches": 2}
+        assert run["created_at"] == away.read_config()["created_at"]
         assert Path(run["folder"], "journal.jsonl").exists()
         assert RunFolder(Path(run["folder"])).read_config()["run_id"] == 1
         assert wire.call("run_attach", folder=run["folder"])["run_id"] == 1

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from bswirl.errors import UsageError
-from bswirl.problems import calculations, make_problems, solution_steps
+from bswirl.problems import calculations, make_problems, making, solution_steps
 from bswirl.problems.making import TEMPLATES
 from bswirl.records import NewQuestion, to_json
 from bswirl.steps import parse_solution
@@ -103,10 +103,12 @@ class TestSplits:
             splits.setdefault(key, set()).add(question.split)
         assert all(len(found) == 1 for found in splits.values())
 
-    def test_too_many(self) -> None:
+    def test_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A split that cannot be filled says how many there are."""
-        with pytest.raises(UsageError, match="different test problems"):
-            make_problems(1, 0, 0, 10**6)
+        narrow = next(template for template in TEMPLATES if template.name == "half-as-many")
+        monkeypatch.setattr(making, "TEMPLATES", (narrow,))
+        with pytest.raises(UsageError, match=r"not 50 different test problems.*for \d+ or fewer"):
+            make_problems(1, 0, 0, 50)
 
 
 class TestDeterminism:

@@ -21,7 +21,7 @@ KEYS = {" ": "space", "[": "left_square_bracket", "]": "right_square_bracket", "
 
 @asynccontextmanager
 async def opened(
-    project: Project, size: tuple[int, int] = WIDE, auditor: str = "alice"
+    project: Project, size: tuple[int, int] = WIDE, auditor: str | None = "alice"
 ) -> AsyncIterator[Pilot[int]]:
     """The app on a project, with its first question on screen."""
     app = BswirlApp(project, auditor)

@@ -7,6 +7,7 @@ import signal
 
 from bswirl.client import Client
 from bswirl.project import Project
+from bswirl_tui.screens.dialogs import Problem
 from tests.tui import content
 from tests.tui.driving import main_screen, opened, press, shown, until
 
@@ -81,3 +82,16 @@ class TestOwner:
             await press(pilot, "0")
             assert [label.value for label in bob.labels()] == ["0"]
             assert bob.owner["pid"] != pid
+
+    async def test_broken_settings_are_a_dialog_and_can_be_mended(self, project: Project) -> None:
+        """The app waits, and opens the project once it can."""
+        text = project.settings_file.read_text()
+        project.settings_file.write_text("auditor = [")
+        async with opened(project, auditor=None) as pilot:
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            seen = shown(pilot)
+            assert "not valid TOML" in seen
+            assert "mend that line" in seen
+            await press(pilot, "enter")
+            project.settings_file.write_text(text)
+            await until(pilot, lambda: "Step 1: There are 2*3=6 pens." in shown(pilot))

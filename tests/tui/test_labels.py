@@ -115,6 +115,14 @@ class TestUndo:
             assert "no label left" in says(pilot)
             assert [label.value for label in bob.labels()] == ["withdrawn", "withdrawn", "1", "0"]
 
+    async def test_cursor_goes_back_to_the_step(self, project: Project) -> None:
+        """Opening what hides it."""
+        async with opened(project) as pilot:
+            await press(pilot, "j", "0")
+            labelled = step(pilot).action_id
+            await press(pilot, "E", "j", "j", "backspace")
+            assert step(pilot).action_id == labelled
+
     async def test_label_on_another_question_is_named(self, project: Project) -> None:
         """Undo works wherever one has gone since."""
         async with opened(project) as pilot:

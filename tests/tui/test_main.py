@@ -9,7 +9,19 @@ from bswirl.project import Project
 from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.dialogs import Choose
 from tests.tui import content
-from tests.tui.driving import NARROW, WIDE, lines_of, main_screen, opened, press, settled, shown, typed, until
+from tests.tui.driving import (
+    NARROW,
+    WIDE,
+    lines_of,
+    main_screen,
+    opened,
+    press,
+    says,
+    settled,
+    shown,
+    typed,
+    until,
+)
 
 
 class TestOpening:
@@ -307,7 +319,10 @@ class TestHelp:
     async def test_footer_shows_what_works_here(self, shared: Project) -> None:
         """The keys beside their names."""
         async with opened(shared) as pilot:
-            assert "1 good  0 bad  u unsure  backspace undo" in shown(pilot).splitlines()[-1]
+            assert "1 good  0 bad  u unsure  backspace undo" in says(pilot)
+            await pilot.resize_terminal(*NARROW)
+            await settled(pilot)
+            assert says(pilot).rstrip().endswith("? help")
 
     async def test_help_lists_the_keys_of_this_view(self, shared: Project) -> None:
         """And what the signs mean."""
