@@ -127,11 +127,13 @@ class BswirlApp(App[int]):
             self._refreshing = self.set_timer(FIRST_REFRESH_SECONDS, self._spread)
 
     def _spread(self) -> None:
-        change, self._pending = self._pending, None
-        if change is None:
+        if self._pending is None:
             self._refreshing = None
             return
         self._refreshing = self.set_timer(NEXT_REFRESH_SECONDS, self._spread)
+        if not self.link.keeps_up("quick"):
+            return  # what is asked for now must arrive before it is asked for again
+        change, self._pending = self._pending, None
         if change.topics & {"questions", "labels", "verdicts", "runs"}:
             self.refresh_state()
         for screen in self.screen_stack:

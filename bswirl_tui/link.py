@@ -90,6 +90,11 @@ class _Worker(threading.Thread):
             self._jobs.append(job)
             self._wake.notify()
 
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return not self._jobs
+
     def end(self) -> None:
         with self._wake:
             self._ended = True
@@ -145,6 +150,10 @@ class Link:
     def idle(self) -> bool:
         """Whether no call is under way and no result waits to be shown."""
         return self._open == 0
+
+    def keeps_up(self, lane: Lane) -> bool:
+        """Whether everything that was asked in that lane has been answered."""
+        return lane not in self._workers or self._workers[lane].idle
 
     def start(self) -> None:
         """Begins to listen for changes."""

@@ -100,12 +100,15 @@ def cell(value: object, *, style: str = "") -> Text:
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """A number with up to three decimals, `–` for none."""
+    """A number with up to three decimals, or three digits where it is tiny; `–` for none."""
     if value is None:
         return "–"
+    sign = "+" if signed else ""
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value):
-        return f"{int(value):+d}" if signed else str(int(value))
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
+        return f"{int(value):{sign}d}"
+    return f"{value:{sign}.3f}" if abs(value) >= 0.001 else f"{value:{sign}.2e}"
 
 
 def _console() -> Console:

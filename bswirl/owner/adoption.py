@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -22,6 +23,7 @@ from bswirl.store.runs import check_run_uid, register_run, run_id_of
 from bswirl.store.writing import StoreWriter
 
 CHECKED_ROWS = 100  # of a run's input at a time
+_FINISHING = threading.Lock()  # a repeated registration must not come in between
 _KEPT_AT_HOME = {"config.json", "input.jsonl", "journal.jsonl", "lock", "cancel", "reserve"}
 
 
@@ -79,7 +81,12 @@ def finish_registration(project: Project, writer: WriterThread, run_id: int) -> 
             [run_id],
         ).fetchall()[0]
 
-    run_uid, kind, name, config, input_sha, created_by, created_at = writer.write(read)
+    with _FINISHING:
+        _name_folder(project, run_id, writer.write(read))
+
+
+def _name_folder(project: Project, run_id: int, registered: tuple[Any, ...]) -> None:
+    run_uid, kind, name, config, input_sha, created_by, created_at = registered
     draft, home = draft_folder(project, run_uid), project.run_folder(run_id)
     if home.is_dir() or not draft.is_dir():
         return

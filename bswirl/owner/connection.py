@@ -28,6 +28,7 @@ LONGEST_LINE = 64 << 20
 MEMORY_FOR_UPLOADS = 32 << 20  # bytes; longer ones go to a nameless file
 PART_BYTES = 1 << 19  # of a streamed reply
 
+_FULL_DISK = ("No space left", "Disk quota exceeded", "File too large")
 _METHODS = {**READING, **WRITING}
 _log = logging.getLogger(__name__)
 
@@ -128,8 +129,8 @@ class Connection:
             self._send(encode(error_message(request_id, self._unexpected(error))))
 
     def _unexpected(self, error: Exception) -> BswirlError:
-        if "No space left" in str(error):
-            return BswirlError("no space left on the project's disk", "free some space, then try again")
+        if any(words in str(error) for words in _FULL_DISK):
+            return BswirlError("the project's disk is full: nothing was stored", "free some space, try again")
         return BswirlError(
             f"the owner failed at this ({type(error).__name__})", f"see {self._owner.project.owner_log}"
         )

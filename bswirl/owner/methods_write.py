@@ -139,7 +139,7 @@ def _import_questions(session: Session, _params: Fields, rows: Upload) -> Any:
 def _import_samples(session: Session, params: Fields, rows: Upload) -> Any:
     name = params.text("name")
     run_uid = str(uuid.uuid4())
-    counts = SampleCounts()
+    counts = SampleCounts(created_by=session.auditor)
     placed = (_placed(row) for row in rows)
     try:
         for batch in _batches(placed, SAMPLES_A_TRANSACTION, lambda question: len(question.samples)):
@@ -155,7 +155,9 @@ def _import_samples(session: Session, params: Fields, rows: Upload) -> Any:
             session.owner.writer.write(lambda store: abandon_import(store, counts, reason))
         raise
     session.owner.writer.write(lambda store: end_import(store, counts))
-    return dataclasses.asdict(counts)
+    told = dataclasses.asdict(counts)
+    del told["created_by"]
+    return told
 
 
 def _question(row: Any) -> NewQuestion:

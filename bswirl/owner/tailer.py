@@ -157,8 +157,12 @@ class Tailer:
             return
         while self._ingest_piece(run):
             pass
-        if self._writer.write(lambda store: _mark_if_lost(store, run.run_id, self._grace)):
-            _log.info("run %d is lost: its worker is gone", run.run_id)
+        cancelled = run.folder.cancel_file.exists()
+        status = self._writer.write(
+            lambda store: _end_if_gone(store, run.run_id, self._grace, cancelled=cancelled)
+        )
+        if status is not None:
+            _log.info("run %d is %s: its worker is gone", run.run_id, status)
 
 
 def read_piece(journal: Path, offset: int) -> bytes:
@@ -192,10 +196,13 @@ def _followed(store: StoreWriter, run_id: int, folder: RunFolder) -> _Followed:
     return _Followed(run_id, folder, standing.status, standing.queued_at, ingested_up_to(store, run_id))
 
 
-def _mark_if_lost(store: StoreWriter, run_id: int, grace: timedelta) -> bool:
+def _end_if_gone(store: StoreWriter, run_id: int, grace: timedelta, *, cancelled: bool) -> str | None:
+    """Ends a live run that has no worker; returns the status that it gets, None where it keeps its own."""
     standing = standing_of(store.cursor, run_id)
-    if not standing.live or (standing.status == "queued" and utc_now() - standing.queued_at < grace):
-        return False
-    standing.status, standing.ended_at, standing.waiting = "lost", utc_now(), None
+    queued = standing.status == "queued"
+    if not standing.live or (queued and utc_now() - standing.queued_at < grace):
+        return None
+    standing.status = "cancelled" if queued and cancelled else "lost"
+    standing.ended_at, standing.waiting = utc_now(), None
     save_standing(store, standing)
-    return True
+    return standing.status

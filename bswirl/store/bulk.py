@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from bswirl.store.database import Cursor
@@ -26,6 +27,9 @@ COLUMNS: dict[str, str] = {
     "verdicts": "verdict_id BIGINT, action_id BIGINT, question_id INTEGER, run_id INTEGER, judge_id INTEGER,"
     " status VARCHAR, correct BOOLEAN, progress BOOLEAN, reward DOUBLE, rationale VARCHAR, raw VARCHAR,"
     " latency_ms DOUBLE, created_at TIMESTAMP",
+    "labels": "label_id BIGINT, client_uid VARCHAR, action_id BIGINT, question_id INTEGER, value VARCHAR,"
+    " withdraws VARCHAR, adjudicates BOOLEAN, flagged BOOLEAN, auditor VARCHAR, peer_uid INTEGER,"
+    " reason VARCHAR, blind BOOLEAN, created_at TIMESTAMP, previous_sha VARCHAR, sha VARCHAR",
     "metrics": "run_id INTEGER, step BIGINT, name VARCHAR, value DOUBLE, created_at TIMESTAMP",
     "shifts": "run_id INTEGER, step BIGINT, action_id BIGINT, reward DOUBLE, shift DOUBLE, n_tokens INTEGER",
     "answers": "run_id INTEGER, question_id INTEGER, text VARCHAR, strict VARCHAR, flexible VARCHAR,"
@@ -38,13 +42,19 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def _insert(table: str, columns: str) -> str:
-    pairs = [column.split() for column in columns.split(",")]
-    names = ", ".join(name for name, _ in pairs)
-    return f"INSERT INTO {table} ({names}) SELECT " + ", ".join(f"unnest(?::{kind}[])" for _, kind in pairs)
+@cache
+def column_names(table: str) -> tuple[str, ...]:
+    """The columns of `table` in the order of inserted values."""
+    return tuple(column.split()[0] for column in COLUMNS[table].split(","))
 
 
-_INSERTS = {table: _insert(table, columns) for table, columns in COLUMNS.items()}
+def _insert(table: str) -> str:
+    kinds = [column.split()[1] for column in COLUMNS[table].split(",")]
+    names = ", ".join(column_names(table))
+    return f"INSERT INTO {table} ({names}) SELECT " + ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
+
+
+_INSERTS = {table: _insert(table) for table in COLUMNS}
 
 
 def insert_rows(cursor: Cursor, table: str, rows: Sequence[tuple[Any, ...]]) -> None:

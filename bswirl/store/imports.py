@@ -14,7 +14,7 @@ from bswirl.store.database import storable, utc_now
 from bswirl.store.forest import KnownTrajectory, KnownTree
 from bswirl.store.journal_rows import Sampler
 from bswirl.store.judges import find_or_add_judge
-from bswirl.store.labels import NewLabel, set_label
+from bswirl.store.labels import NewLabel, add_labels
 from bswirl.store.lookups import among, rows_for
 from bswirl.store.planting import Planter, SampleFacts
 from bswirl.store.runs import register_run, run_exists, save_standing, standing_of
@@ -44,6 +44,7 @@ class SampleCounts:
     verdicts: int = 0
     labels: int = 0
     run_id: int | None = None
+    created_by: str = ""  # who imports
 
     def conflict(self, sample: PlacedSample, reason: str) -> None:
         """Notes a sample that contradicts the store."""
@@ -186,7 +187,7 @@ class _Importer:
                 name=self._name,
                 config={"kind": "import", "name": self._name},
                 input_sha=None,
-                created_by="",
+                created_by=self._counts.created_by,
                 status="running",
             )
         return self._counts.run_id
@@ -300,6 +301,7 @@ class _Importer:
             {action_id for _, action_id in self._labels},
         )
         there = set(rows)
+        new = []
         spoken = {(action_id, auditor) for action_id, auditor, _ in rows}
         for sample, action_id in self._labels:
             auditor = storable(sample.auditor or IMPORTED)
@@ -308,11 +310,13 @@ class _Importer:
             if (action_id, auditor) in spoken:
                 self._counts.conflict(sample, f"`{auditor}` labelled this step otherwise before")
                 continue
-            self._run()
-            set_label(self._writer, NewLabel(str(uuid.uuid4()), action_id, str(sample.label), auditor))
+            new.append(NewLabel(str(uuid.uuid4()), action_id, str(sample.label), auditor))
             there.add((action_id, auditor, sample.label))
             spoken.add((action_id, auditor))
-            self._counts.labels += 1
+        if new:
+            self._run()
+            add_labels(self._writer, new)
+            self._counts.labels += len(new)
 
 
 def _find(tree: KnownTree, prefix: Sequence[str], text: str) -> int | None:

@@ -6,12 +6,14 @@ import dataclasses
 import hashlib
 import logging
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bswirl.errors import InputError, UsageError
-from bswirl.records import LABEL_VALUES, Label
+from bswirl.records import LABEL_VALUES, Label, from_json
+from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, moment, storable, utc_now
+from bswirl.store.lookups import among, rows_for
 from bswirl.store.mirror import FIRST_SHA, chained
 from bswirl.store.writing import StoreWriter
 
@@ -42,6 +44,14 @@ class NewLabel:
         check_uid(self.client_uid)
 
 
+class _Place(NamedTuple):
+    """Where a label's action is."""
+
+    question_id: int
+    text: str
+    question: str  # its address
+
+
 def check_uid(text: str) -> None:
     """Raises UsageError where `text` is no UUID."""
     try:
@@ -65,8 +75,16 @@ def set_label(writer: StoreWriter, new: NewLabel) -> Label:
                 f"{new.auditor} has no label on action {new.action_id} to withdraw",
                 "`bswirl audit set` makes one",
             )
-        return _insert(writer, new, withdraws=current.client_uid)
-    return _insert(writer, new, withdraws=None)
+        return _insert(writer, [(new, current.client_uid)])[0]
+    return _insert(writer, [(new, None)])[0]
+
+
+def add_labels(writer: StoreWriter, labels: Sequence[NewLabel]) -> None:
+    """Stores many new labels at once; none may be a withdrawal or repeat a client uid.
+
+    Raises InputError where one is of no action.
+    """
+    _insert(writer, [(new, None) for new in labels])
 
 
 def undo_label(
@@ -84,7 +102,7 @@ def undo_label(
     if current is None:
         return None
     withdrawal = NewLabel(client_uid, current.action_id, "withdrawn", auditor, peer_uid=peer_uid)
-    _insert(writer, withdrawal, withdraws=current.client_uid)
+    _insert(writer, [(withdrawal, current.client_uid)])
     return current
 
 
@@ -126,69 +144,75 @@ def recover_labels(writer: StoreWriter) -> int:
     return replayed
 
 
-def _insert(writer: StoreWriter, new: NewLabel, withdraws: str | None) -> Label:
-    place = writer.cursor.execute(
-        "SELECT a.question_id, a.text, q.dataset || ':' || q.external_id FROM actions a"
-        " JOIN questions q USING (question_id) WHERE action_id = ?",
-        [new.action_id],
-    ).fetchone()
-    if place is None:
-        raise InputError(f"there is no action {new.action_id}", "`bswirl tree QUESTION` shows the numbers")
-    content = {
-        "label_id": writer.numbers.next("labels"),
-        "client_uid": new.client_uid,
-        "action_id": new.action_id,
-        "question": place[2],
-        "action_sha": _text_sha(place[1]),
-        "value": new.value,
-        "withdraws": withdraws,
-        "adjudicates": new.adjudicates,
-        "flagged": new.flagged,
-        "auditor": storable(new.auditor),
-        "peer_uid": new.peer_uid,
-        "reason": None if new.reason is None else storable(new.reason),
-        "blind": new.blind,
-        "created_at": iso(utc_now()),
-    }
-    previous = _last_sha(writer)
-    line = {**content, "previous_sha": previous, "sha": chained(previous, content)}
-    writer.label_lines.append(line)
-    return _store(writer, line, place[0])
+def _insert(writer: StoreWriter, labels: Sequence[tuple[NewLabel, str | None]]) -> list[Label]:
+    """Stores labels, each with the uid of the label that it withdraws, and queues their mirror lines."""
+    places = _places(writer.cursor, {new.action_id for new, _ in labels})
+    lines = []
+    for new, withdraws in labels:
+        if new.action_id not in places:
+            raise InputError(
+                f"there is no action {new.action_id}", "`bswirl tree QUESTION` shows the numbers"
+            )
+        content = {
+            "label_id": writer.numbers.next("labels"),
+            "client_uid": new.client_uid,
+            "action_id": new.action_id,
+            "question": places[new.action_id].question,
+            "action_sha": _text_sha(places[new.action_id].text),
+            "value": new.value,
+            "withdraws": withdraws,
+            "adjudicates": new.adjudicates,
+            "flagged": new.flagged,
+            "auditor": storable(new.auditor),
+            "peer_uid": new.peer_uid,
+            "reason": None if new.reason is None else storable(new.reason),
+            "blind": new.blind,
+            "created_at": iso(utc_now()),
+        }
+        previous = _last_sha(writer)
+        writer.last_sha = chained(previous, content)
+        lines.append({**content, "previous_sha": previous, "sha": writer.last_sha})
+    writer.label_lines += lines
+    return _store(writer, lines, places)
 
 
-def _store(writer: StoreWriter, line: dict[str, Any], question_id: int) -> Label:
-    names = (
-        "label_id, client_uid, action_id, question_id, value, withdraws, adjudicates, flagged, auditor,"
-        " peer_uid, reason, blind, created_at, previous_sha, sha"
+def _places(cursor: Cursor, actions: Collection[int]) -> dict[int, _Place]:
+    rows = rows_for(
+        cursor,
+        "SELECT action_id, a.question_id, a.text, q.dataset || ':' || q.external_id FROM actions a"
+        f" JOIN questions q USING (question_id) WHERE {among('action_id')}",
+        actions,
     )
-    values = {**line, "question_id": question_id, "created_at": moment(line["created_at"])}
-    writer.cursor.execute(
-        f"INSERT INTO labels ({names}) VALUES ({', '.join('?' * (names.count(',') + 1))})",
-        [values[name.strip()] for name in names.split(",")],
-    )
-    writer.last_sha = line["sha"]
-    writer.touch("labels", questions=[question_id])
-    label = _by_uid(writer.cursor, line["client_uid"])
-    assert label is not None  # noqa: S101 - inserted above
-    return label
+    return {row[0]: _Place(*row[1:]) for row in rows}
+
+
+def _store(writer: StoreWriter, lines: Sequence[dict[str, Any]], places: Mapping[int, _Place]) -> list[Label]:
+    rows = []
+    for line in lines:
+        question_id = places[line["action_id"]].question_id
+        values = {**line, "question_id": question_id, "created_at": moment(line["created_at"])}
+        rows.append(tuple(values[name] for name in column_names("labels")))
+    insert_rows(writer.cursor, "labels", rows)
+    writer.touch("labels", questions={places[line["action_id"]].question_id for line in lines})
+    return [from_json(Label, line) for line in lines]
 
 
 def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
     """Stores a label that only the mirror has; 0 where it does not fit this store."""
     content = {name: value for name, value in line.items() if name not in ("previous_sha", "sha")}
     try:
-        place = writer.cursor.execute(
-            "SELECT a.question_id, a.text FROM actions a WHERE action_id = ?", [line["action_id"]]
-        ).fetchone()
-        fits = place is not None and _text_sha(place[1]) == line["action_sha"]
-        sound = line["sha"] == chained(line["previous_sha"], content)
-    except (KeyError, TypeError):
-        fits = sound = False
-    if not fits or not sound or place is None:
+        places = _places(writer.cursor, [int(line["action_id"])])
+        fits = line["sha"] == chained(line["previous_sha"], content) and all(
+            _text_sha(place.text) == line["action_sha"] for place in places.values()
+        )
+        number = max(writer.numbers.next("labels"), int(line["label_id"]))
+    except (KeyError, TypeError, ValueError):
+        places, fits, number = {}, False, 0
+    if not places or not fits:
         _log.warning("labels.jsonl: label %s is of no action in this store; left out", line.get("client_uid"))
         return 0
-    number = writer.numbers.next("labels")
-    _store(writer, {**line, "label_id": max(number, int(line["label_id"]))}, place[0])
+    _store(writer, [{**line, "label_id": number}], places)
+    writer.last_sha = line["sha"]
     writer.numbers.forget()
     return 1
 

@@ -80,13 +80,25 @@ def register_run(
         return int(known[0])
     run_id = writer.numbers.next("runs")
     now = utc_now()
-    created_at = moment(str(config.get("created_at"))) or now
+    created = moment(str(config.get("created_at"))) or now
     folder = "" if kind == "import" else f"runs/{run_id}"
     writer.cursor.execute(
         "INSERT INTO runs (run_id, run_uid, kind, name, config, input_sha, created_by, status, attempt,"
         " folder, created_at, queued_at, summary, warnings)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, '{}', '[]')",
-        [run_id, run_uid, kind, name, json.dumps(config), input_sha, created_by, status, folder, created_at, now],
+        [
+            run_id,
+            run_uid,
+            kind,
+            name,
+            json.dumps(config),
+            input_sha,
+            created_by,
+            status,
+            folder,
+            created,
+            now,
+        ],
     )
     writer.cursor.execute("INSERT INTO ingest_offsets VALUES (?, 0, 0)", [run_id])
     writer.touch("runs", runs=[run_id])

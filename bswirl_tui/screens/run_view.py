@@ -14,6 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from bswirl.errors import BswirlError
 from bswirl.records import Run
 from bswirl_tui import actions
 from bswirl_tui.link import ProjectChanged
@@ -48,7 +49,9 @@ class RunView(RunControl):
         self._metrics: Metrics = {}
         self._step = -1
         self._drawing: Timer | None = None
-        self._stale = False
+        self._stale = False  # there are points that were not asked for yet
+        self._loading = False
+        self._reading = False
         self._panes: list[Widget] = []
 
     def compose(self) -> ComposeResult:
@@ -144,18 +147,26 @@ class RunView(RunControl):
         self.bswirl.ask_owner(self, "run", lambda client: client.run(run_id), self._run_read)
 
     def _run_read(self, run: Run) -> None:
-        if run.attempt != self._run.attempt:
+        went_back = run.attempt != self._run.attempt or _goes_back(run, self._step)
+        if went_back:
             self._metrics, self._step = {}, -1
         ended = is_live(self._run) and not is_live(run)
         self._run = run
         self._show_run()
-        if ended:
+        if ended or went_back:
             self._read_main()
 
     def _read_log(self) -> None:
-        self.bswirl.link.run_beside(
-            self, "log", self._tail.read, self.log_view.append, self.bswirl.tell_problem
-        )
+        """Shows what was appended; one read at a time, for each line is handed out once."""
+        if self._reading:
+            return
+
+        def done(lines: list[str]) -> None:
+            self._reading = False
+            self.log_view.append(lines)
+
+        self._reading = True
+        self.bswirl.link.run_beside(self, "log", self._tail.read, done, self.bswirl.tell_problem)
 
     def _read_main(self) -> None:
         run_id = self._run.run_id
@@ -169,7 +180,7 @@ class RunView(RunControl):
 
     def _want_curves(self) -> None:
         """Draws new points, at most once a second."""
-        if self._drawing is None:
+        if self._drawing is None and not self._loading:
             self._drawing = self.set_timer(CURVE_SECONDS, self._curves_due)
             self._load_curves()
         else:
@@ -177,24 +188,32 @@ class RunView(RunControl):
 
     def _curves_due(self) -> None:
         self._drawing = None
-        if self._stale:
+        if self._stale and not self._loading:
             self._stale = False
             self._want_curves()
 
     def _load_curves(self) -> None:
         run_id, after = self._run.run_id, self._step if self._step >= 0 else None
+
+        def done(metrics: Metrics) -> None:
+            self._loading = False
+            if after is None or after == self._step:  # else another attempt began meanwhile
+                self._add_points(metrics, after)
+            if self._stale and self._drawing is None:
+                self._curves_due()
+
+        def failed(error: BswirlError) -> None:
+            self._loading = False
+            self.bswirl.tell_problem(error)
+
+        self._loading = True
         self.bswirl.ask_owner(
-            self,
-            "metrics",
-            lambda client: client.metrics(run_id, after=after),
-            lambda metrics: self._metrics_read(metrics, after),
+            self, "metrics", lambda client: client.metrics(run_id, after=after), done, failed=failed
         )
 
-    def _metrics_read(self, metrics: Metrics, after: int | None) -> None:
+    def _add_points(self, metrics: Metrics, after: int | None) -> None:
         from bswirl_tui.widgets.curves import Curves
 
-        if after is not None and after != self._step:
-            return  # another attempt began meanwhile
         if after is None:
             self._metrics = {}
         for name, points in metrics.items():
@@ -223,3 +242,8 @@ class RunView(RunControl):
 
     def action_run_previous_pane(self) -> None:
         self._go(-1)
+
+
+def _goes_back(run: Run, step: int) -> bool:
+    """Whether a training run was resumed from before a step that is shown: later points are void."""
+    return run.kind == "train" and run.progress is not None and run.progress.done < step

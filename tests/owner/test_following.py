@@ -124,6 +124,20 @@ class TestLost:
             assert find_run(kit.database.cursor(), project.root, run).status == "lost"
             writer.stop()
 
+    def test_a_run_cancelled_before_it_began_is_cancelled(self, tmp_path: Path) -> None:
+        """A marker and no worker: not lost."""
+        project = Project.create(tmp_path / "p")
+        with kit_in(project.root) as kit:
+            run = kit.run()
+            folder = RunFolder(project.run_folder(run))
+            folder.path.mkdir()
+            folder.cancel_file.touch()
+            writer = WriterThread(kit.writer, lambda _: None, lambda _: None)
+            writer.start()
+            Tailer(project, kit.cursor, writer, queued_grace=0.0).catch_up(run, folder)
+            assert find_run(kit.database.cursor(), project.root, run).status == "cancelled"
+            writer.stop()
+
 
 class TestRestart:
     def test_only_what_can_be_resumed(self, wire: Wire, project: Project) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
+import resource
 import signal
 import socket
+import string
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from bswirl.errors import InputError
+from bswirl.errors import BswirlError, InputError
 from bswirl.owner.endpoint import (
     file_system_of,
     may_enter,
@@ -22,7 +26,18 @@ from bswirl.owner.endpoint import (
 from bswirl.project import Project
 from bswirl.store.database import open_database
 from bswirl.store.migrations import MIGRATIONS
-from tests.owner.kit import Wire, append, kill, owner_of, spawn_owner, start_owner, wait_for, worker_of
+from tests.owner.kit import (
+    Wire,
+    append,
+    environment,
+    kill,
+    owner_command,
+    owner_of,
+    spawn_owner,
+    start_owner,
+    wait_for,
+    worker_of,
+)
 
 
 def refused(project: Project, **more: str) -> tuple[int, str]:
@@ -217,3 +232,39 @@ class TestEndpoint:
         stale.close()
         with owner_of(project), Wire(project) as wire:
             assert wire.call("ping")
+
+
+class TestFullDisk:
+    def test_nothing_half_written_and_nothing_lost(self, project: Project) -> None:
+        """What cannot be written is refused; reads go on, and the next owner finds all there was."""
+        limit = 3 << 20
+        process = subprocess.Popen(
+            owner_command(project),
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+        wait_for(project.socket_record.exists)
+        stored = 0
+        with Wire(project) as wire:
+            error = None
+            while error is None:
+                try:
+                    rows = [big_question(stored, part) for part in range(50)]
+                    stored += wire.upload("import_questions", [rows])["new"]
+                except BswirlError as raised:
+                    error = raised
+            assert "disk is full" in str(error)
+            assert "free some space" in str(error)
+            assert wire.call("datasets") == [{"dataset": "big", "split": "train", "questions": stored}]
+        kill(process, signal.SIGTERM)
+        assert process.returncode == 0
+        with owner_of(project), Wire(project) as wire:
+            assert wire.call("stats")["questions"] == stored
+            assert wire.upload("import_questions", [[big_question(999, 0)]])["new"] == 1
+
+
+def big_question(number: int, part: int) -> dict[str, Any]:
+    text = "".join(random.Random(number * 100 + part).choices(string.printable, k=3000))
+    return {"dataset": "big", "split": "train", "external_id": f"{number}-{part}", "text": text}

@@ -216,7 +216,8 @@ class TestWork:
         row = {"question": question, "samples": [sample]}
         counts = wire.upload("import_samples", [[row], [row]], name="f.jsonl")
         assert (counts["new"], counts["known"], counts["run_id"], counts["labels"]) == (1, 1, 1, 1)
-        assert wire.call("run", run_id=1)["status"] == "done"
+        run = wire.call("run", run_id=1)
+        assert (run["status"], run["created_by"]) == ("done", "ann")
         assert wire.call("stats")["solved"] == 1
         assert wire.call("labels", auditor="bob")[0]["value"] == "1"
 

@@ -22,7 +22,7 @@ def taught_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_taught_policy(tmp_path_factory.mktemp("taught") / "model")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """Small models are fastest on one thread, and share the machine with other tests."""
     threads = torch.get_num_threads()

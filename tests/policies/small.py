@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,20 @@ def teach(model: Any, tokenizer: Any, steps: int = 250) -> Any:
     return model.eval()
 
 
-def save_taught_policy(folder: Path) -> Path:
-    """The taught model with its tokenizer as a Hugging Face folder."""
+@cache
+def taught() -> tuple[Any, Any]:
+    """The taught model and its tokenizer; made once a process."""
     tokenizer = sums_tokenizer(WORDS)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        teach(random_model(tokenizer), tokenizer).save_pretrained(folder)
+        return teach(random_model(tokenizer), tokenizer), tokenizer
     finally:
         torch.set_num_threads(threads)
-    tokenizer.save_pretrained(folder)
+
+
+def save_taught_policy(folder: Path) -> Path:
+    """The taught model with its tokenizer as a Hugging Face folder."""
+    for part in taught():
+        part.save_pretrained(folder)
     return folder

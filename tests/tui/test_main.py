@@ -303,7 +303,7 @@ class TestLayout:
             await press(pilot, "t")
             assert main.tree_view.region.width < 60
 
-    @pytest.mark.parametrize("size", [(20, 5), (1, 1), (300, 100)], ids=str)
+    @pytest.mark.parametrize("size", [(20, 5), (1, 1), (240, 70)], ids=str)
     async def test_any_size_can_be_drawn(self, shared: Project, size: tuple[int, int]) -> None:
         """However small or large."""
         async with opened(shared, NARROW) as pilot:

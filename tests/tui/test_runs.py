@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -115,6 +116,27 @@ class TestTraining:
             screen = pilot.app.screen
             assert isinstance(screen, RunView)
             assert [step for step, _ in screen._metrics["shift/margin"]] == [1, 2, 3, 4, 5, 6]
+
+    async def test_resumed_run_loses_its_void_points(self, project: Project, bob: Client) -> None:
+        """What an earlier attempt did beyond the step that the later one goes on from is gone."""
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=5)
+        async with opened(project) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await until(pilot, lambda: "+0.40" in shown(pilot))
+            with (Path(run.folder) / "journal.jsonl").open("a") as file:
+                for row in (
+                    {"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT},
+                    {"t": "resume", "from_step": 3},
+                    {"t": "metrics", "step": 4, "values": {"shift/margin": 0.7}},
+                    {"t": "progress", "done": 4, "total": 5, "unit": "steps", "rate": 1.0},
+                ):
+                    file.write(json.dumps(row) + "\n")
+            bob.attach_run(Path(run.folder))
+            await until(pilot, lambda: "+0.70" in shown(pilot))
+            screen = pilot.app.screen
+            assert isinstance(screen, RunView)
+            assert [step for step, _ in screen._metrics["shift/margin"]] == [1, 2, 3, 4]
+            assert "attempt 2" in shown(pilot)
 
 
 class TestEvaluation:

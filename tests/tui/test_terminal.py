@@ -99,6 +99,17 @@ class TestRecord:
             terminal.ended()
         assert [label.value for label in bob.labels()] == ["0"]
 
+    def test_fast_keys_label_what_was_under_the_cursor(self, project: Project, bob: Client) -> None:
+        """Keys that come faster than the owner answers are all carried out, in their order."""
+        with Terminal(project.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"0j1juj0\x7fj1")
+            terminal.wait_for(b"Labelled action 2 ")
+            terminal.press(b"q")
+            assert terminal.ended() == 0
+        record = [(label.action_id, label.value) for label in reversed(bob.labels())]
+        assert record == [(1, "0"), (4, "1"), (6, "unsure"), (5, "0"), (5, "withdrawn"), (2, "1")]
+
     def test_run_outlives_the_terminal(self, project: Project, bob: Client) -> None:
         """A worker has a session of its own."""
         with Terminal(project.root) as terminal:

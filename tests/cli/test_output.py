@@ -1,0 +1,59 @@
+"""What commands print."""
+
+import json
+
+import pytest
+
+from bswirl.cli.output import number, print_json, print_table
+
+
+class TestNumber:
+    """Numbers for people."""
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (None, "–"),
+            (1.0, "1"),
+            (0.0, "0"),
+            (-2.5, "-2.500"),
+            (0.12345, "0.123"),
+            (0.000465, "4.65e-04"),
+            (float("nan"), "nan"),
+            (float("inf"), "inf"),
+        ],
+    )
+    def test_is_short(self, value: float | None, shown: str) -> None:
+        """Whole numbers stay whole, others get three decimals, tiny ones three digits."""
+        assert number(value) == shown
+
+    def test_signed(self) -> None:
+        """Advantages carry their sign."""
+        assert [number(value, signed=True) for value in (0.25, -0.25, 1.0)] == ["+0.250", "-0.250", "+1"]
+
+
+class TestJson:
+    """One object on stdout."""
+
+    def test_has_no_number_that_json_lacks(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A NaN or an infinite metric becomes null."""
+        print_json({"loss": [float("nan"), 1.5], "kl": float("inf"), "n": 3})
+        assert json.loads(capsys.readouterr().out) == {"loss": [None, 1.5], "kl": None, "n": 3}
+
+    def test_is_ascii(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Text comes out unchanged, and no byte of it reaches the terminal raw."""
+        print_json({"text": "é\x1b[2J\u202e\ud800"})
+        out = capsys.readouterr().out
+        assert out.isascii()
+        assert "\x1b" not in out
+        assert json.loads(out)["text"] == "é\x1b[2J\u202e\ud800"
+
+
+class TestTable:
+    """Tables on a stdout that is no terminal."""
+
+    def test_cuts_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Long cells stay whole, markup is plain text, lines have no trailing blanks."""
+        print_table(("a", "b"), [(1, "x" * 500), (None, "[red]\x1b]")], right=("a",))
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == ["a  b", "1  " + "x" * 500, "–  [red]␛]"]
