@@ -253,9 +253,8 @@ def pack(client: Client, project: Project) -> None:
 def pack_run(run: RunFolder, target: Path, project: Project) -> None:
     """One run without its checkpoints and without the names of this machine."""
     target.mkdir(parents=True)
-    (target / "config.json").write_text(
-        anonymous(run.config_file.read_text(encoding="utf-8"), project), encoding="utf-8"
-    )
+    config = json.dumps({**run.read_config(), "created_by": "demo"}, indent=1)
+    (target / "config.json").write_text(anonymous(config, project) + "\n", encoding="utf-8")
     compress(run.input_file.read_bytes(), target / "input.jsonl.gz")
     rows = [json.loads(line) for line in run.journal_file.read_bytes().splitlines()]
     for row in rows:

@@ -104,7 +104,7 @@ def generate(client: Client, project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Packed demo data of a small project, and that project's stats and labels."""
     base = tmp_path_factory.mktemp("made")
     data = base / "data"
@@ -128,7 +128,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
             packer.pack(client, project)
             kept = {"stats": client.stats(), "labels": client.labels(), "runs": client.runs()}
         stop_owner(project)
-        yield data, kept
+    return data, kept
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bswirl.errors import BswirlError, CancelledError
 from bswirl.runs.context import RunContext
 from bswirl.training import checkpoints, schedule
 from bswirl.training.adapter import adapter_tensors, set_dropout
-from bswirl.training.probe import Probe, choose, shift_metrics
+from bswirl.training.probe import Probe, Shift, choose, shift_metrics
 from bswirl.training.rows import RowSet
 from bswirl.training.settings import TrainSettings
 from bswirl.training.step import StepSums, accumulate, step_metrics
@@ -50,7 +50,7 @@ class Training:
         probe = self._probe()
         self.context.progress(self.position.step, self.steps, "steps")
         if probe and self.position.step == 0:
-            self._emit_probe(probe)
+            self._emit_shifts(probe.untrained_shifts())
         try:
             while self.position.step < self.steps:
                 self.context.check_cancelled()
@@ -114,7 +114,7 @@ class Training:
         self._emit_metrics(values)
         self._check_collapse(step, values)
         if probe and (step % settings.probe_every == 0 or step == self.steps):
-            self._emit_probe(probe)
+            self._emit_shifts(probe.shifts(self.model))
         if step % settings.checkpoint_every == 0:
             self._checkpoint()
         self.context.progress(step, self.steps, "steps")
@@ -151,8 +151,7 @@ class Training:
         words = "  ".join(f"{name} {values[name]:.4g}" for name in shown if name in values)
         self.context.log(f"step {self.position.step}/{self.steps}  {words}")
 
-    def _emit_probe(self, probe: Probe) -> None:
-        shifts = probe.shifts(self.model)
+    def _emit_shifts(self, shifts: list[Shift]) -> None:
         values = shift_metrics(shifts)
         self.last |= values
         step = self.position.step

@@ -49,7 +49,13 @@ class Probe:
     def shifts(self, model: Any) -> list[Shift]:
         """The shift of every row now."""
         set_dropout(model, False)
-        now = action_logprobs(model, self.rows, self._budget)
+        return self._shifts(action_logprobs(model, self.rows, self._budget))
+
+    def untrained_shifts(self) -> list[Shift]:
+        """The shifts before the first step, all 0: a new adapter changes nothing, so no pass is needed."""
+        return self._shifts(self._base)
+
+    def _shifts(self, now: dict[int, float]) -> list[Shift]:
         return [
             Shift(
                 row.action_id,

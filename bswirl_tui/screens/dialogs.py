@@ -19,6 +19,7 @@ from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import clean, line
 from bswirl_tui.themes import palette
+from bswirl_tui.widgets.entry import Entry
 from bswirl_tui.widgets.row_list import RowList
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class Ask(Dialog[str]):
     def content(self) -> ComposeResult:
         if self._words:
             yield Static(Text(clean(self._words)), classes="words", markup=False)
-        yield Input(self._value, placeholder=self._placeholder)
+        yield Entry(self._value, placeholder=self._placeholder)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -31,6 +31,11 @@ class Labelling(ProjectScreen):
     def tree_view(self) -> TreeView:
         raise NotImplementedError
 
+    @property
+    def awaits_tree(self) -> bool:
+        """Whether another question was chosen than the one whose tree is on screen."""
+        raise NotImplementedError
+
     def keep_detail(self, detail: ActionDetail) -> None:
         raise NotImplementedError
 
@@ -85,6 +90,7 @@ class Labelling(ProjectScreen):
     def action_label_undo(self) -> None:
         outline = self.tree_view.outline
         question_id = outline.tree.question.question_id if outline else None
+        pressed_at = self.tree_view.key
 
         def work(client: Client) -> tuple[Label | None, QuestionTree | None]:
             label = client.undo_label()
@@ -95,16 +101,23 @@ class Labelling(ProjectScreen):
             if label is None:
                 self._say("You have no label left to withdraw.")
                 return
-            if tree is not None:
+            if tree is not None and self.tree_view.shows(tree):
                 self.refresh_tree(tree)
-            here = self.tree_view.goto(label.action_id)
+            shown = self.tree_view.outline
+            here = shown is not None and shown.action(label.action_id) is not None
+            if here and self.tree_view.key == pressed_at:  # not where one has moved on meanwhile
+                self.tree_view.goto(label.action_id)
             where = "" if here else ", on another question"
             self._say(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
 
         self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
 
     def _step(self) -> Action | None:
+        """The step to label; None, with a word why, where there is none or another question is on its way."""
         action = self.tree_view.action_here
+        if self.awaits_tree:
+            self._say("The next question is still being read: the key was not taken.")
+            return None
         if action is None:
             self._say("Put the cursor on a step to label it.")
         return action
@@ -127,8 +140,7 @@ class Labelling(ProjectScreen):
 
         def done(result: tuple[Label, QuestionTree]) -> None:
             label, tree = result
-            shown = self.tree_view.outline
-            if shown is not None and shown.tree.question.question_id == question_id:
+            if self.tree_view.shows(tree):
                 self.refresh_tree(tree)
             self._say_labelled(label, next(a for a in tree.actions if a.action_id == label.action_id))
 

@@ -80,6 +80,11 @@ class MainScreen(Labelling, RunsEntry):
     def detail_view(self) -> DetailView:
         return self.query_one(DetailView)
 
+    @property
+    def awaits_tree(self) -> bool:
+        chosen, shown = self.questions.selected, self.tree_view.outline
+        return chosen is not None and (shown is None or shown.tree.question.question_id != chosen.question_id)
+
     def on_mount(self) -> None:
         self.tree_view.focus()
         self._begin()

@@ -22,6 +22,7 @@ from bswirl.launch import Option, default_of
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import clean, line
 from bswirl_tui.themes import palette
+from bswirl_tui.widgets.entry import Entry
 
 ANY = "any"
 
@@ -105,7 +106,7 @@ class OptionField(Horizontal):
             words = [*([ANY] if option.optional else []), *option.choices]
             self.editor = Choices(words, str(option.default) if option.default is not None else ANY)
         else:
-            self.editor = Input(placeholder=self._placeholder(option), compact=True, select_on_focus=False)
+            self.editor = Entry(placeholder=self._placeholder(option), compact=True, select_on_focus=False)
 
     def compose(self) -> ComposeResult:
         name = Text(self.option.name.replace("_", " "))

@@ -13,6 +13,8 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from bswirl_tui.widgets.entry import Entry
+
 PAUSE_SECONDS = 0.25
 
 
@@ -39,7 +41,7 @@ class SearchLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Text(" / "), markup=False)
-        yield Input(placeholder="words in the question", compact=True)
+        yield Entry(placeholder="words in the question", compact=True)
 
     def open(self, words: str) -> None:
         """Shows the line with the words searched for now."""

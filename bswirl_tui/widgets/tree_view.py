@@ -43,7 +43,7 @@ class TreeView(RowList):
     def show_tree(self, tree: QuestionTree) -> None:
         """Shows a tree. The same question keeps cursor and open lines; another opens its first backbone."""
         before = self.outline
-        if before is not None and before.tree.question.question_id == tree.question.question_id:
+        if before is not None and self.shows(tree):
             key = self.key
             self.outline = Outline(tree, before.opened)
             self._goto(key if key is not None else ROOT)
@@ -87,13 +87,16 @@ class TreeView(RowList):
         """The action under the cursor; None on the question's line."""
         return self.current.action if self.current else None
 
-    def goto(self, action_id: int) -> bool:
-        """Puts the cursor on an action, opening what hides it; says whether it is in this tree."""
-        if self.outline is None or self.outline.action(action_id) is None:
-            return False
-        self.outline.reveal(action_id)
-        self._goto(action_id)
-        return True
+    def shows(self, tree: QuestionTree) -> bool:
+        """Whether that question is on screen."""
+        shown = self.outline
+        return shown is not None and shown.tree.question.question_id == tree.question.question_id
+
+    def goto(self, action_id: int) -> None:
+        """Puts the cursor on an action, opening what hides it."""
+        if self.outline is not None and self.outline.action(action_id) is not None:
+            self.outline.reveal(action_id)
+            self._goto(action_id)
 
     def _goto(self, key: int) -> None:
         if self.outline is None:

@@ -10,7 +10,7 @@ from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Action
 from bswirl_tui.screens.dialogs import Ask
-from tests.tui.driving import lines_of, main_screen, opened, press, says, shown, typed, until
+from tests.tui.driving import lines_of, main_screen, opened, press, says, settled, shown, typed, until
 
 
 def step(pilot: Pilot[Any]) -> Action:
@@ -63,6 +63,19 @@ class TestSetting:
             await press(pilot, "k", "1")
             assert "Put the cursor on a step" in says(pilot)
             assert bob.labels() == []
+
+    async def test_key_before_the_next_tree_is_not_taken(self, project: Project, bob: Client) -> None:
+        """A label must not land on the question one has just left."""
+        async with opened(project) as pilot:
+            main = main_screen(pilot)
+            main.action_question_next()
+            main.action_label_bad()
+            await settled(pilot)
+            assert bob.labels() == []
+            assert "still being read" in says(pilot)
+            await press(pilot, "0")
+            (label,) = bob.labels()
+            assert label.action_id == step(pilot).action_id
 
 
 class TestReasons:

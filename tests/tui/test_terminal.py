@@ -84,6 +84,10 @@ class TestLeaving:
             before = cpu_ticks(terminal.pid)
             assert terminal.read(2.0) == b""
             assert cpu_ticks(terminal.pid) - before < 20  # of the 200 in two seconds
+            terminal.press(b"/")
+            while terminal.read(1.0):
+                pass
+            assert terminal.read(2.0) == b""  # nor does the cursor of a field blink
 
 
 class TestRecord:
