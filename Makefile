@@ -7,7 +7,7 @@ DEMO ?= demo-project
 PYTEST_FLAGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs dist clean
+.PHONY: help install demo test check format docs images dist clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -45,6 +45,9 @@ format: $(INSTALLED) ## format the code and fix what lint can fix
 
 docs: $(INSTALLED) ## write docs/commands.md and docs/keys.md anew
 	@$(BIN)/python -m bswirl.cli.reference
+
+images: $(INSTALLED) ## draw the pictures of the documentation anew from the real app
+	@$(BIN)/python docs/make_images.py
 
 dist: $(INSTALLED) ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m build --quiet

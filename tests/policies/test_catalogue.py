@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -205,3 +206,20 @@ class TestTheExtra:
             cwd=Path(__file__).parents[2],
         )
         assert done.stdout.strip() == "[]"
+
+
+class TestThreads:
+    def test_threads_that_wait_do_not_spin(self) -> None:
+        """Work beside other busy processes keeps its pace; what the user set stays."""
+        code = "import os, bswirl.policies.catalogue; print(os.environ['OMP_WAIT_POLICY'])"
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=Path(__file__).parents[2],
+                env={**environment, **given},
+            )
+            assert done.stdout.strip() == expected
