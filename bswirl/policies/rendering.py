@@ -46,8 +46,9 @@ def render_action(tokenizer: Any, action: str, is_answer: bool) -> str:
 def encode_row(tokenizer: Any, question: str, steps: Sequence[str], action: str, is_answer: bool) -> Row:
     """The tokens of a state and an action, tokenised as one text.
 
-    Tokenizers merge across the boundary between the two: every token that overlaps the action's characters is
-    the action's. Raises InputError where the tokenizer reports no character offsets.
+    Tokenizers merge across the boundary between the two: every token that overlaps the action's characters
+    is the action's. What the vocabulary cannot spell has no token. Raises InputError where the tokenizer
+    reports no character offsets.
     """
     head, written = _head(tokenizer, question, ())
     state = head + "".join(step + "\n" for step in steps)

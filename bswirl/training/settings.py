@@ -101,7 +101,7 @@ class TrainSettings:
         ),
     )
     kl_limit: float = field(
-        default=50.0,
+        default=10.0,
         metadata=_about(
             "stop as collapsed when a step's mean KL an action, in nats, is above this; 0 turns it off",
             least=0.0,
@@ -128,7 +128,7 @@ class TrainSettings:
         metadata=_about("steps between probes of the held-out actions; 0 turns the probe off", least=0),
     )
     probe_actions: int = field(
-        default=128, metadata=_about("at most so many held-out actions in the probe", least=1)
+        default=96, metadata=_about("at most so many held-out actions in the probe", least=1)
     )
     checkpoint_every: int = field(default=10, metadata=_about("steps between checkpoints", least=1))
 

@@ -92,7 +92,7 @@ def _summary(training: Training) -> dict[str, Any]:
         "steps": training.steps,
         "questions": len(rows.rows),
         "actions": rows.row_count,
-        "probe_actions": len(rows.probe),
+        "probe_actions": min(len(rows.probe), training.settings.probe_actions),
         "num_tokens": training.position.num_tokens,
         "trained_parameters": sum(weight.numel() for weight in training.weights.values()),
         **{name: training.last[name] for name in names if name in training.last},

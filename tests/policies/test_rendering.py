@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -163,10 +163,12 @@ class TestTheEmbeddedModelsTokenizer:
     def test_its_rows_spell_the_rendering(
         self, real_tokenizer: Any, question: str, steps: list[str], action: str, is_answer: bool
     ) -> None:
-        """The same property as for small tokenizers, on a real vocabulary."""
-        row = encode_row(real_tokenizer, question, steps, action, is_answer)
+        """The same on a real vocabulary, for the bytes that it has: it drops a few control characters."""
         state = render_state(real_tokenizer, question, steps).encode()
         text = state + render_action(real_tokenizer, action, is_answer).encode()
+        known = {_BYTES[token] for token in real_tokenizer.get_vocab() if token in _BYTES}
+        assume(set(text) <= known)
+        row = encode_row(real_tokenizer, question, steps, action, is_answer)
         assert spelled(real_tokenizer, row.ids) == text
         assert len(spelled(real_tokenizer, row.ids[: row.action_start])) <= len(state)
         assert len(spelled(real_tokenizer, row.ids[: row.action_start + 1])) > len(state)

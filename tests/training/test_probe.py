@@ -22,6 +22,7 @@ class TestProbe:
         rows = random_rows(6)
         probe = Probe(model, rows, 60)
         assert [entry.shift for entry in probe.shifts(model)] == [0.0] * 6
+        assert probe.untrained_shifts() == probe.shifts(model)
         perturb(model)
         for row, entry in zip(rows, probe.shifts(model), strict=True):
             logprob, _, base, _ = plain_row(model, row)
