@@ -41,9 +41,20 @@ def leave_when_terminal_is_gone(app: App[Any]) -> Iterator[None]:
     try:
         yield
     finally:
+        if leaving.is_set():
+            _write_nowhere()
         leaving.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _write_nowhere() -> None:
+    """Takes stdout and stderr off a terminal that may be gone, where Python's last flush would fail."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in (1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def _watch(descriptor: int, leave: Callable[[], None]) -> None:
