@@ -1,6 +1,6 @@
 """Draws the pictures of the documentation: screenshots of the real app on a fresh demo project.
 
-    python docs/make_images.py
+python docs/make_images.py
 """
 
 from __future__ import annotations
