@@ -20,7 +20,6 @@ from bswirl.errors import ERROR_KINDS, BswirlError, error_kind
 
 PROTOCOL_VERSION = 1
 CHUNK_ROWS = 500
-TOPICS = ("questions", "labels", "verdicts", "runs", "metrics")
 
 Message = dict[str, Any]
 

@@ -17,7 +17,6 @@ class Number:
     value: Fraction
     places: int = 0
     percent: bool = False
-    in_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def _word_token(word: str, spaced: bool) -> Token:
     if word in _SAYS:
         return Token("says", word, None, spaced)
     if word in _WORD_NUMBERS:
-        return Token("number", word, Number(_WORD_NUMBERS[word], in_words=True), spaced)
+        return Token("number", word, Number(_WORD_NUMBERS[word]), spaced)
     return Token("word", word, None, spaced)
 
 

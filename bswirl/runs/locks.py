@@ -11,8 +11,6 @@ import re
 import socket
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,14 +151,3 @@ def device_lock_file(device: str) -> Path:
         index = visible[number] if number < len(visible) else str(number)
     name = re.sub(r"[^A-Za-z0-9]+", "-", f"{kind}-{index}").strip("-")
     return runtime_folder() / f"device-{name}.lock"
-
-
-@contextmanager
-def exclusive(path: Path, *, patience: float) -> Iterator[bool]:
-    """Holds the lock at `path` during the block; yields False where `patience` seconds did not get it."""
-    lock = FileLock(path)
-    taken = lock.acquire(this_process(), patience=patience)
-    try:
-        yield taken
-    finally:
-        lock.release()
