@@ -38,9 +38,18 @@ def tiny_model(
 ) -> Any:
     """A two-layer model with random weights.
 
-    `llama`, `qwen2` (biases, tied head), `granite` (scaled logits) or `gemma2` (capped logits).
+    `llama`, `mistral` (sliding window), `qwen2` (biases, tied head), `qwen3` (normalised queries), `granite`
+    (scaled logits) or `gemma2` (capped scores and logits).
     """
-    from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, LlamaConfig, Qwen2Config
+    from transformers import (
+        AutoModelForCausalLM,
+        Gemma2Config,
+        GraniteConfig,
+        LlamaConfig,
+        MistralConfig,
+        Qwen2Config,
+        Qwen3Config,
+    )
 
     shape = {
         "vocab_size": 258,
@@ -57,6 +66,8 @@ def tiny_model(
     }
     config: Any = {
         "llama": lambda: LlamaConfig(**shape, tie_word_embeddings=False),
+        "mistral": lambda: MistralConfig(**{"sliding_window": 9, **shape}, tie_word_embeddings=False),
+        "qwen3": lambda: Qwen3Config(**shape, head_dim=8, tie_word_embeddings=False),
         "qwen2": lambda: Qwen2Config(**shape, tie_word_embeddings=True),
         "granite": lambda: GraniteConfig(**shape, tie_word_embeddings=True, logits_scaling=3.0),
         "gemma2": lambda: Gemma2Config(**shape, head_dim=8, final_logit_softcapping=5.0),

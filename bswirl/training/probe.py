@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bswirl.statistics import clustered_mean_interval
 from bswirl.training.adapter import set_dropout
+from bswirl.training.engines import Engine, within_memory
 from bswirl.training.rows import TrainingRow
-from bswirl.training.rowwise import action_logprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +41,30 @@ def choose(rows: Sequence[TrainingRow], most: int, seed: int) -> list[TrainingRo
 class Probe:
     """Held-out rows with the base policy's log-probs, which are computed once."""
 
-    def __init__(self, model: Any, rows: Sequence[TrainingRow], budget: int) -> None:
+    def __init__(self, engine: Engine, rows: Sequence[TrainingRow], warn: Callable[[str], None]) -> None:
         self.rows = list(rows)
-        self._budget = budget
-        self._base = action_logprobs(model, self.rows, budget, base=True)
+        self._engine = engine
+        self._warn = warn
+        self._base = self._logprobs(base=True)
 
     def shifts(self, model: Any) -> list[Shift]:
         """The shift of every row now."""
         set_dropout(model, False)
-        return self._shifts(action_logprobs(model, self.rows, self._budget))
+        return self._shifts(self._logprobs(base=False))
+
+    def _logprobs(self, *, base: bool) -> list[float]:
+        return within_memory(
+            self._engine, self.rows, lambda: self._engine.logprobs(self.rows, base=base), self._warn
+        )
 
     def untrained_shifts(self) -> list[Shift]:
         """The shifts before the first step, all 0: a new adapter changes nothing, so no pass is needed."""
         return self._shifts(self._base)
 
-    def _shifts(self, now: dict[int, float]) -> list[Shift]:
+    def _shifts(self, now: Sequence[float]) -> list[Shift]:
         return [
-            Shift(
-                row.action_id,
-                row.question_id,
-                row.reward,
-                now[row.action_id] - self._base[row.action_id],
-                row.action_tokens,
-            )
-            for row in self.rows
+            Shift(row.action_id, row.question_id, row.reward, logprob - base, row.action_tokens)
+            for row, logprob, base in zip(self.rows, now, self._base, strict=True)
         ]
 
 

@@ -69,18 +69,16 @@ def row_values(model: Any, rows: Sequence[TrainingRow], *, base: bool, kl_gradie
 
 
 @torch.no_grad()
-def action_logprobs(
-    model: Any, rows: Sequence[TrainingRow], budget: int, *, base: bool = False
-) -> dict[int, float]:
-    """Sum of log π over each action's tokens, by action number; with `base`, adapters off."""
+def row_logprobs(model: Any, rows: Sequence[TrainingRow], budget: int, *, base: bool = False) -> list[float]:
+    """Sum of log π over each row's action tokens, in nats; with `base`, adapters off."""
     found: dict[int, float] = {}
     with model.disable_adapter() if base else nullcontext():
         for part in microbatches(rows, budget):
             batch = _Batch.of(part, model.device)
             log_probs = functional.log_softmax(_logits(model, batch), dim=-1)
             sums = batch.sum_rows(log_probs.gather(1, batch.targets[:, None])[:, 0])
-            found.update(zip((row.action_id for row in part), sums.tolist(), strict=True))
-    return found
+            found.update(zip(map(id, part), sums.tolist(), strict=True))
+    return [found[id(row)] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

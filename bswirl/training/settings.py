@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bswirl.errors import UsageError
+from bswirl.training.objectives import ErrorRates
 
-Objective = Literal["swirl", "bswirl", "sft"]
+Objective = Literal["swirl", "bswirl", "sft", "swirl-onpolicy"]
+Baseline = Literal["mean", "leave-one-out", "standardised"]
+AnswerReward = Literal["gold", "faithful"]
+Engine = Literal["trees", "rows"]
+Optimizer = Literal["adamw", "adamw-8bit"]
+BestBy = Literal["margin", "accuracy", "none"]
 Schedule = Literal["linear", "cosine", "constant"]
 Reduction = Literal["sum", "mean"]
 SftSource = Literal["rewarded", "gold"]
@@ -21,6 +27,7 @@ OBJECTIVE_DEFAULTS: dict[str, dict[str, Any]] = {
     "swirl": {},
     "bswirl": {},
     "sft": {"learning_rate": 1e-3, "beta": 0.0, "epochs": 1},
+    "swirl-onpolicy": {},
 }
 
 
@@ -37,7 +44,9 @@ class TrainSettings:
     the positive part of the advantage (`negative_weight` 0) with a weak KL term.
     """
 
-    objective: Objective = field(default="bswirl", metadata=_about("what to minimise: swirl, bswirl or sft"))
+    objective: Objective = field(
+        default="bswirl", metadata=_about("what to minimise: swirl, bswirl, sft or swirl-onpolicy")
+    )
     policy: str = field(default="", metadata=_about("the policy to start from"))
     load_in_4bit: bool = field(
         default=False, metadata=_about("hold the base policy's weights in NF4, 4 bits each")
@@ -56,11 +65,33 @@ class TrainSettings:
         default=None, metadata=_about("stop after so many steps even if epochs are left", least=1)
     )
     batch: int = field(default=8, metadata=_about("questions an optimiser step", least=1))
-    microbatch_tokens: int = field(
+    pack_tokens: int = field(
         default=2048,
-        metadata=_about("tokens, padding included, in one forward pass; memory grows with it", least=1),
+        metadata=_about("tokens in one forward pass; memory grows with it", least=1),
+    )
+    engine: Engine = field(
+        default="trees",
+        metadata=_about(
+            "trees computes each token of a question's tree once; rows computes every action apart, slowly, "
+            "to the same result"
+        ),
+    )
+    base_cache_gb: float = field(
+        default=4.0,
+        metadata=_about(
+            "host memory for the base policy's hidden states, which later epochs then need not compute; "
+            "0 turns the cache off",
+            least=0.0,
+        ),
+    )
+    gradient_checkpointing: bool = field(
+        default=False,
+        metadata=_about("compute activations twice and keep few: less memory, about a third slower"),
     )
 
+    optimizer: Optimizer = field(
+        default="adamw", metadata=_about("adamw, or adamw-8bit, which keeps its state in 8 bits")
+    )
     learning_rate: float = field(default=2e-4, metadata=_about("peak learning rate of AdamW", above=0.0))
     schedule: Schedule = field(
         default="linear", metadata=_about("how the rate falls after the warm-up: linear, cosine or constant")
@@ -73,6 +104,13 @@ class TrainSettings:
         default=1.0, metadata=_about("largest norm of the gradient; 0 turns clipping off", least=0.0)
     )
 
+    baseline: Baseline = field(
+        default="mean",
+        metadata=_about(
+            "what an advantage is relative to (bswirl): the group's mean, the mean of the others "
+            "(leave-one-out), or the mean in units of the group's standard deviation (standardised)"
+        ),
+    )
     beta: float = field(default=0.05, metadata=_about("weight of the KL to the base policy", least=0.0))
     negative_weight: float = field(
         default=0.0,
@@ -93,6 +131,33 @@ class TrainSettings:
     include_dead: bool = field(
         default=False,
         metadata=_about("keep groups without a difference in reward (bswirl): they carry KL only"),
+    )
+    answer_reward: AnswerReward = field(
+        default="gold",
+        metadata=_about(
+            "an answer earns 1 where it matches the gold answer (gold), or where it agrees with the last "
+            "result of its own steps (faithful); labels decide over both"
+        ),
+    )
+    judge_fpr: float = field(
+        default=0.0,
+        metadata=_about(
+            "share of wrong steps that the judge rewards; judged rewards are corrected for it",
+            least=0.0,
+            below=1.0,
+        ),
+    )
+    judge_fnr: float = field(
+        default=0.0,
+        metadata=_about(
+            "share of good steps that the judge does not reward; judged rewards are corrected for it",
+            least=0.0,
+            below=1.0,
+        ),
+    )
+    onpolicy_temperature: float = field(
+        default=1.0,
+        metadata=_about("temperature of the fresh actions (swirl-onpolicy)", above=0.0, most=100.0),
     )
     sft_source: SftSource = field(
         default="rewarded",
@@ -130,7 +195,30 @@ class TrainSettings:
     probe_actions: int = field(
         default=96, metadata=_about("at most so many held-out actions in the probe", least=1)
     )
+    validation_every: int = field(
+        default=0,
+        metadata=_about(
+            "steps between greedy validations on the held-out questions; 0 turns them off", least=0
+        ),
+    )
+    validation_questions: int = field(
+        default=64, metadata=_about("at most so many questions in a validation", least=1)
+    )
+    validation_tokens: int = field(
+        default=256, metadata=_about("longest solution in a validation, in tokens", least=1)
+    )
+    best_by: BestBy = field(
+        default="margin",
+        metadata=_about(
+            "which steps' adapter to keep as the best beside the last: highest probe margin, highest "
+            "validation accuracy, or none"
+        ),
+    )
     checkpoint_every: int = field(default=10, metadata=_about("steps between checkpoints", least=1))
+    keep_checkpoints: int = field(default=2, metadata=_about("how many checkpoints to keep", least=1))
+    tensorboard: bool = field(
+        default=False, metadata=_about("also write the metrics as TensorBoard events into the run's folder")
+    )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainSettings:
@@ -145,7 +233,13 @@ class TrainSettings:
         for name, value in values.items():
             if name in known and value is not None:
                 chosen[name] = _checked(known[name], _HINTS[name], value)
-        return cls(**chosen)
+        settings = cls(**chosen)
+        ErrorRates(settings.judge_fpr, settings.judge_fnr)  # refuses rates that leave nothing to correct
+        if settings.best_by == "accuracy" and not settings.validation_every:
+            raise UsageError(
+                "best_by accuracy needs validations", "set validation_every, or use best_by margin"
+            )
+        return settings
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as a JSON-ready dict that `from_dict` reads."""

@@ -1,32 +1,50 @@
-"""One optimiser step: the loss of its rows over microbatches, its gradient and its metrics."""
+"""One optimiser step's rows: their weights in the loss, and the metrics of what they gave."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from bswirl.training.objectives import taper, weighted_negative
 from bswirl.training.rows import TrainingRow
-from bswirl.training.rowwise import RowValues, microbatches, row_values
 from bswirl.training.settings import TrainSettings
+
+_MOST_LOG_RATIO = 30.0  # exp of more would say nothing, and overflow
 
 
 @dataclass(slots=True)
-class StepSums:
-    """What a step's microbatches add up to; loss parts are already divided by the step's samples."""
+class StepValues:
+    """What a step's rows gave under the policy, a value a row, in nats; shape [rows], on the host."""
 
-    samples: int = 0
-    policy_loss: float = 0.0
-    kl_loss: float = 0.0  # the KL term before β
-    kl: float = 0.0  # over samples, summed over tokens
-    entropy: float = 0.0  # over samples and tokens
-    action_tokens: int = 0  # over samples
-    tokens: int = 0  # of the rows as computed, without padding
+    rows: list[TrainingRow]
+    logprob: Tensor  # log π_θ, summed over the action's tokens
+    entropy: Tensor  # of π_θ, summed over the action's positions
+    base_logprob: Tensor | None  # log π_base, where the step ran the base policy
+    kl: Tensor | None  # KL(π_θ‖π_base), summed over the action's positions
+    policy_loss: float  # −Σ w·c·log π
+    kl_loss: float  # Σ w·KL, before β
+    tokens: int  # distinct ones: the nodes of the trees
+    row_tokens: int  # as many as the rows have when each is written out
+
+    @classmethod
+    def empty(cls, rows: Sequence[TrainingRow], *, base: bool, dtype: torch.dtype) -> StepValues:
+        """Zeros, to be added to."""
+        logprob, entropy = (torch.zeros(len(rows), dtype=dtype) for _ in range(2))
+        base_logprob, kl = (torch.zeros(len(rows), dtype=dtype) if base else None for _ in range(2))
+        row_tokens = sum(len(row.ids) for row in rows)
+        return cls(list(rows), logprob, entropy, base_logprob, kl, 0.0, 0.0, 0, row_tokens)
+
+    @property
+    def samples(self) -> int:
+        return sum(row.samples for row in self.rows)
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.policy_loss) and math.isfinite(self.kl_loss)
 
 
 def needs_base(settings: TrainSettings) -> bool:
@@ -37,89 +55,90 @@ def needs_base(settings: TrainSettings) -> bool:
     return settings.beta > 0 or settings.taper or (settings.kl_limit > 0 and settings.objective != "sft")
 
 
-def accumulate(
-    model: Any, rows: Sequence[TrainingRow], settings: TrainSettings, check: Callable[[], None]
-) -> StepSums:
-    """Add the gradient of −E[c·log π_θ] + β·E[KL(π_θ‖π_base)] to the adapter.
+def row_weights(rows: Sequence[TrainingRow], settings: TrainSettings, samples: int) -> list[float]:
+    """w = n/N of each row, N being the step's samples; with `reduction` mean also divided by its tokens."""
+    return [
+        row.samples / samples / (row.action_tokens if settings.reduction == "mean" else 1) for row in rows
+    ]
 
-    E is the sum over the samples of all `rows` divided by their number, however the rows fall into
-    microbatches. `check` runs between microbatches and may raise. Stops at a loss that is not finite, which
-    then shows in the sums.
+
+def tapers(rows: Sequence[TrainingRow], settings: TrainSettings) -> bool:
+    """Whether some row's coefficient depends on its log-prob now."""
+    return settings.taper and settings.negative_weight > 0 and any(row.coefficient < 0 for row in rows)
+
+
+def coefficients(
+    rows: Sequence[TrainingRow],
+    settings: TrainSettings,
+    logprob: Sequence[float] | None = None,
+    start: Sequence[float] | None = None,
+) -> list[float]:
+    """The c of each row as the loss takes it: negatives weighted and, given log-probs, tapered.
+
+    `start` are the starting policy's log-probs; the adapter starts at zero, so they are the base policy's.
     """
-    sums = StepSums(samples=sum(row.samples for row in rows))
-    for batch in microbatches(rows, settings.microbatch_tokens):
-        check()
-        values = row_values(model, batch, base=needs_base(settings), kl_gradient=settings.beta > 0)
-        policy_loss, kl_loss = loss_parts(values, batch, settings, sums.samples)
-        loss = policy_loss + settings.beta * kl_loss if settings.beta > 0 else policy_loss
-        _add(sums, values, batch, policy_loss, kl_loss)
-        if not math.isfinite(loss.item()):
-            return sums
-        torch.autograd.backward(loss)
-    return sums
-
-
-def loss_parts(
-    values: RowValues, rows: Sequence[TrainingRow], settings: TrainSettings, samples: int
-) -> tuple[Tensor, Tensor]:
-    """Policy loss −Σ n·c·log π / N and KL term Σ n·KL / N of some rows of a step with N = `samples` samples.
-
-    With `reduction` mean, log π and KL of a row are divided by its action tokens.
-    """
-    weights = values.logprob.new_tensor([row.samples / samples for row in rows])
-    if settings.reduction == "mean":
-        weights = weights / values.tokens
-    coefficients = values.logprob.new_tensor(_coefficients(values, rows, settings))
-    policy = -(weights * coefficients * values.logprob).sum()
-    kl = (weights * values.kl).sum() if values.kl is not None else torch.zeros_like(policy)
-    return policy, kl
-
-
-def _coefficients(values: RowValues, rows: Sequence[TrainingRow], settings: TrainSettings) -> list[float]:
     scaled = [weighted_negative(row.coefficient, settings.negative_weight) for row in rows]
-    if not settings.taper or values.base_logprob is None:
+    if not settings.taper or logprob is None or start is None:
         return scaled
-    now, start = (
-        values.logprob.tolist(),
-        values.base_logprob.tolist(),
-    )  # the adapter starts at zero: start = base
-    return [taper(c, logprob, first) for c, logprob, first in zip(scaled, now, start, strict=True)]
-
-
-def _add(sums: StepSums, values: RowValues, rows: Sequence[TrainingRow], policy: Tensor, kl: Tensor) -> None:
-    counts = [row.samples for row in rows]
-    sums.policy_loss += policy.item()
-    sums.kl_loss += kl.item()
-    if values.kl is not None:
-        sums.kl += sum(n * value for n, value in zip(counts, values.kl.tolist(), strict=True))
-    sums.entropy += sum(n * value for n, value in zip(counts, values.entropy.tolist(), strict=True))
-    sums.action_tokens += sum(row.samples * row.action_tokens for row in rows)
-    sums.tokens += sum(len(row.ids) for row in rows)
+    return [taper(c, now, first) for c, now, first in zip(scaled, logprob, start, strict=True)]
 
 
 def step_metrics(
-    sums: StepSums, rows: Sequence[TrainingRow], groups: Sequence[tuple[int, int]], settings: TrainSettings
+    values: StepValues, groups: Sequence[tuple[int, int]], settings: TrainSettings
 ) -> dict[str, float]:
-    """The step's metrics that follow from its data and sums. `groups` is (groups, dead ones) a question.
+    """The step's metrics that follow from its data and values. `groups` is (groups, dead ones) a question.
 
-    kl: mean over samples, nats an action. entropy: mean over samples, nats a token. reward, reward_std,
-    advantage_abs: over samples.
+    All are over samples. kl: nats an action; entropy: nats a token; logps: nats an action. ess: Kish's
+    effective sample size of the ratios π_θ/π_start, (Σ n·ρ)² / (N·Σ n·ρ²), 1 on policy.
     """
-    n = sums.samples
-    mean = sum(row.samples * row.reward for row in rows) / n
-    variance = sum(row.samples * (row.reward - mean) ** 2 for row in rows) / n
+    rows, n = values.rows, values.samples
+    counts = [row.samples for row in rows]
+    tokens = sum(row.samples * row.action_tokens for row in rows)
+    reward, reward_std = _moments([row.reward for row in rows], counts)
     metrics = {
-        "loss": sums.policy_loss + settings.beta * sums.kl_loss,
-        "policy_loss": sums.policy_loss,
-        "entropy": sums.entropy / sums.action_tokens,
-        "reward": mean,
-        "reward_std": math.sqrt(variance),
+        "loss": values.policy_loss + settings.beta * values.kl_loss,
+        "policy_loss": values.policy_loss,
+        "entropy": _dot(values.entropy.tolist(), counts) / tokens,
+        "reward": reward,
+        "reward_std": reward_std,
+        "action_tokens/mean": tokens / n,
     }
-    if needs_base(settings):
-        metrics["kl"] = sums.kl / n
+    logprobs = values.logprob.tolist()
+    for name, wanted in (("logps/positive", True), ("logps/negative", False)):
+        chosen = [
+            (v, k) for v, k, row in zip(logprobs, counts, rows, strict=True) if (row.reward >= 0.5) == wanted
+        ]
+        if chosen:
+            metrics[name] = _dot(*zip(*chosen, strict=True)) / sum(k for _, k in chosen)
+    if values.kl is not None and values.base_logprob is not None:
+        metrics["kl"] = _dot(values.kl.tolist(), counts) / n
+        metrics |= _off_policyness(logprobs, values.base_logprob.tolist(), counts)
     all_groups = sum(count for count, _ in groups)
     if all_groups:
         metrics["frac_reward_zero_std"] = sum(dead for _, dead in groups) / all_groups
     if settings.objective == "bswirl":
-        metrics["advantage_abs"] = sum(row.samples * abs(row.coefficient) for row in rows) / n
+        coefficients_of = [row.coefficient for row in rows]
+        _, metrics["advantage_std"] = _moments(coefficients_of, counts)
+        metrics["advantage_abs"] = _dot([abs(c) for c in coefficients_of], counts) / n
     return metrics
+
+
+def _off_policyness(now: Sequence[float], start: Sequence[float], counts: Sequence[int]) -> dict[str, float]:
+    """How far the policy has moved from the one that the step's data stand for."""
+    ratios = [math.exp(min(a - b, _MOST_LOG_RATIO)) for a, b in zip(now, start, strict=True)]
+    squares = _dot([ratio * ratio for ratio in ratios], counts)
+    total = _dot(ratios, counts)
+    return {
+        "ess": total * total / (sum(counts) * squares) if squares > 0 else 0.0,
+        "ratio/mean": total / sum(counts),
+        "ratio/max": max(ratios),
+    }
+
+
+def _moments(values: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
+    mean = _dot(values, counts) / sum(counts)
+    return mean, math.sqrt(_dot([(value - mean) ** 2 for value in values], counts) / sum(counts))
+
+
+def _dot(values: Sequence[float], counts: Sequence[int]) -> float:
+    return math.fsum(value * count for value, count in zip(values, counts, strict=True))

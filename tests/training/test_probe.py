@@ -5,6 +5,7 @@ import random
 import pytest
 
 from bswirl.training.adapter import attach_adapter
+from bswirl.training.engines import RowEngine
 from bswirl.training.probe import Probe, Shift, choose, shift_metrics
 from bswirl.training.settings import TrainSettings
 from tests.tiny import perturb, tiny_model
@@ -20,7 +21,7 @@ class TestProbe:
         """log π_θ − log π_base of each row; zero for a fresh adapter."""
         model = attach_adapter(tiny_model(), TrainSettings.from_dict({"lora_r": 2}), "tiny")
         rows = random_rows(6)
-        probe = Probe(model, rows, 60)
+        probe = Probe(RowEngine(model, TrainSettings.from_dict({"pack_tokens": 60})), rows, print)
         assert [entry.shift for entry in probe.shifts(model)] == [0.0] * 6
         assert probe.untrained_shifts() == probe.shifts(model)
         perturb(model)

@@ -8,11 +8,12 @@ import torch
 
 from bswirl.errors import UsageError
 from bswirl.training.adapter import adapter_tensors, attach_adapter, set_dropout
+from bswirl.training.engines import RowEngine
 from bswirl.training.objectives import taper, weighted_negative
 from bswirl.training.rows import TrainingRow
-from bswirl.training.rowwise import action_logprobs, microbatches, row_values
+from bswirl.training.rowwise import microbatches, row_logprobs, row_values
 from bswirl.training.settings import TrainSettings
-from bswirl.training.step import accumulate, needs_base, step_metrics
+from bswirl.training.step import needs_base, step_metrics
 from tests.tiny import perturb, tiny_model
 
 KINDS = ["llama", "qwen2", "granite"]
@@ -142,10 +143,10 @@ class TestRowValues:
         model, rows = double_model("llama"), random_rows(9)
         values = row_values(model, rows, base=True)
         assert values.base_logprob is not None
-        now = action_logprobs(model, rows, 40)
-        base = action_logprobs(model, rows, 40, base=True)
-        assert [now[row.action_id] for row in rows] == pytest.approx(values.logprob.tolist(), abs=1e-9)
-        assert [base[row.action_id] for row in rows] == pytest.approx(values.base_logprob.tolist(), abs=1e-9)
+        now = row_logprobs(model, rows, 40)
+        base = row_logprobs(model, rows, 40, base=True)
+        assert now == pytest.approx(values.logprob.tolist(), abs=1e-9)
+        assert base == pytest.approx(values.base_logprob.tolist(), abs=1e-9)
 
 
 class TestMicrobatches:
@@ -177,12 +178,12 @@ class TestLoss:
     def test_loss_and_gradients_equal_the_formula(self, kind: str, options: dict[str, Any]) -> None:
         """Over any microbatches: −E[c·log π] + β·E[KL] over samples, and its gradient, to 1e-9."""
         model, rows = double_model(kind), random_rows(8)
-        settings = TrainSettings.from_dict(SMALL | options | {"microbatch_tokens": 45})
+        settings = TrainSettings.from_dict(SMALL | options | {"pack_tokens": 45})
         assert len(microbatches(rows, 45)) > 2
         expected = plain_loss(model, rows, settings)
         torch.autograd.backward(expected)
         wanted = gradients(model)
-        sums = accumulate(model, rows, settings, lambda: None)
+        sums = RowEngine(model, settings).accumulate(rows, lambda: None)
         assert sums.policy_loss + settings.beta * sums.kl_loss == pytest.approx(expected.item(), abs=1e-9)
         for name, gradient in gradients(model).items():
             assert (gradient - wanted[name]).norm() <= 1e-9 * max(1.0, wanted[name].norm().item()), name
@@ -191,7 +192,7 @@ class TestLoss:
         """kl, reward and entropy weigh each row by its samples."""
         model, rows = double_model("llama"), random_rows(6)
         settings = TrainSettings.from_dict(SMALL | {"beta": 0.1, "reduction": "mean"})
-        metrics = step_metrics(accumulate(model, rows, settings, lambda: None), rows, [(4, 1)], settings)
+        metrics = step_metrics(RowEngine(model, settings).accumulate(rows, lambda: None), [(4, 1)], settings)
         spelled = [(row, *plain_row(model, row)) for row in rows for _ in range(row.samples)]
         assert metrics["kl"] == pytest.approx(sum(v[2].item() for v in spelled) / len(spelled))
         tokens = sum(v[0].action_tokens for v in spelled)
