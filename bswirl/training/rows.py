@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bswirl.errors import InputError
 from bswirl.policies.rendering import encode_row
 from bswirl.problems import solution_steps
 from bswirl.records import Action, FrozenTree, Question
-from bswirl.training.objectives import advantages, is_live
+from bswirl.training.counts import Counts, count_tree, refusal
+from bswirl.training.rewards import groups_of, reward_of
+from bswirl.training.selection import LoggedState, Selected, learns_from_gold, logged_states, select
 from bswirl.training.settings import TrainSettings
 
 NO_ACTION = -1  # the action and state number of a row that is a gold solution, not a stored action
@@ -36,74 +37,29 @@ class TrainingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """One action that an objective takes, before it is tokens."""
-
-    action: Action
-    coefficient: float
-    samples: int
-
-
-@dataclass(frozen=True, slots=True)
 class RowSet:
     """Everything that a run trains on and probes with, and how it came about."""
 
-    rows: dict[int, list[TrainingRow]]  # by question, only questions that have any
+    rows: dict[int, list[TrainingRow]]  # by question, only those to train on; empty lists with `states`
     probe: list[TrainingRow]  # held-out actions with a reward
     groups: dict[int, tuple[int, int]]  # question: (its groups, how many of them are dead)
     addresses: dict[int, str]  # question: how people name it
     too_long: int = 0  # rows left out because the model cannot hold them
+    states: dict[int, list[LoggedState]] = field(default_factory=dict)  # where `swirl-onpolicy` samples
+    counts: Counts = field(default_factory=Counts)
+    held_out: list[Question] = field(default_factory=list)  # the probe's questions, with rows or without
 
     @property
     def row_count(self) -> int:
         return sum(len(rows) for rows in self.rows.values())
 
-
-def select(tree: FrozenTree, settings: TrainSettings) -> list[Selected]:
-    """The actions of `tree` that the objective trains on, with their coefficients (docs/method.md §3).
-
-    `swirl`: each state's backbone actions, c = R, weighted by their backbone samples. `bswirl`: all
-    actions of live groups (of all groups with `include_dead`), c = A. `sft`: actions with R = 1, c = 1.
-    """
-    chosen: list[Selected] = []
-    for group in groups_of(tree):
-        rewards = [reward_of(action) for action in group]
-        if settings.objective == "swirl":
-            chosen += [
-                Selected(action, reward, action.backbone)
-                for action, reward in zip(group, rewards, strict=True)
-                if action.backbone > 0
-            ]
-        elif settings.objective == "sft":
-            chosen += [
-                Selected(action, 1.0, action.samples)
-                for action, reward in zip(group, rewards, strict=True)
-                if reward >= 1.0
-            ]
-        elif settings.include_dead or is_live(rewards):
-            counts = [action.samples for action in group]
-            chosen += [
-                Selected(action, advantage, count)
-                for action, advantage, count in zip(group, advantages(rewards, counts), counts, strict=True)
-            ]
-    return chosen
-
-
-def groups_of(tree: FrozenTree) -> list[list[Action]]:
-    """The selected actions that have a reward and a sample, by state; states without any are left out."""
-    wanted = set(tree.selected)
-    groups = (
-        [a for a in group if a.action_id in wanted and a.reward is not None and a.samples > 0]
-        for group in tree.tree.by_state().values()
-    )
-    return [group for group in groups if group]
-
-
-def reward_of(action: Action) -> float:
-    """The effective reward of an action that has one."""
-    if action.reward is None:
-        raise ValueError(f"action {action.action_id} has no reward")
-    return action.reward
+    def describe(self) -> str:
+        """What there is to train on, in a line."""
+        if self.states:
+            states = sum(len(states) for states in self.states.values())
+            return f"{len(self.rows)} questions to train on, with {states} states to sample at"
+        samples = sum(row.samples for rows in self.rows.values() for row in rows)
+        return f"{len(self.rows)} questions, {self.row_count} actions, {samples} samples to train on"
 
 
 def build_rows(
@@ -114,34 +70,65 @@ def build_rows(
     Raises InputError, in one line that says why, where nothing is left to train on.
     """
     rows: dict[int, list[TrainingRow]] = {}
+    states: dict[int, list[LoggedState]] = {}
     probe: list[TrainingRow] = []
     groups: dict[int, tuple[int, int]] = {}
     addresses: dict[int, str] = {}
-    seen: defaultdict[str, int] = defaultdict(int)
-    too_long = 0
-    gold = settings.objective == "sft" and settings.sft_source == "gold"
+    held_out: list[Question] = []
+    counts, too_long = Counts(), 0
+    fresh = settings.objective == "swirl-onpolicy"
     for tree in trees:
+        question, own = tree.tree.question, count_tree(tree, settings)
+        number = question.question_id
+        counts += own
         if tree.probe:
-            kept, dropped = _within(_probe_rows(tree, tokenizer), longest)
+            held_out.append(question)
+            kept, dropped = _within(_probe_rows(tree, settings, tokenizer), longest)
             probe += kept
-            too_long += dropped
-            continue
-        question = tree.tree.question
-        group_list = groups_of(tree)
-        dead = sum(not is_live([reward_of(action) for action in group]) for group in group_list)
-        seen["questions"] += 1
-        seen["groups"] += len(group_list)
-        seen["dead"] += dead
-        made = _gold_rows(question, tokenizer) if gold else _rows(tree, select(tree, settings), tokenizer)
-        kept, dropped = _within(made, longest)
+        elif fresh:
+            kept, dropped = [], 0
+            if own.trained_questions:
+                rows[number], states[number] = [], logged_states(tree)
+        else:
+            kept, dropped = _within(tree_rows(tree, settings, tokenizer), longest)
+            if kept:
+                rows[number] = kept
         too_long += dropped
-        if kept:
-            rows[question.question_id] = kept
-            groups[question.question_id] = (len(group_list), dead)
-            addresses[question.question_id] = question.address
+        if number in rows:
+            groups[number] = (0, 0) if fresh else (own.groups, own.dead_groups)
+            addresses[number] = question.address
+    if (error := refusal(counts, settings)) is not None:
+        raise error
     if not rows:
-        raise _nothing_left(settings, seen, too_long)
-    return RowSet(rows, probe, groups, addresses, too_long)
+        raise InputError(
+            f"all {too_long} rows are longer than the policy's context",
+            "choose a policy with a longer context",
+        )
+    return RowSet(rows, probe, groups, addresses, too_long, states, counts, held_out)
+
+
+def tree_rows(tree: FrozenTree, settings: TrainSettings, tokenizer: Any) -> list[TrainingRow]:
+    """The rows of one tree that the objective trains on."""
+    if learns_from_gold(settings):
+        return _gold_rows(tree.tree.question, tokenizer)
+    return _rows(tree, select(tree, settings), tokenizer)
+
+
+def action_row(
+    question: Question, steps: Sequence[str], action: Action, tokenizer: Any, coefficient: float, samples: int
+) -> TrainingRow:
+    """An action at the state that `steps` lead to, as tokens."""
+    encoded = encode_row(tokenizer, question.text, steps, action.text, action.is_answer)
+    return TrainingRow(
+        question_id=question.question_id,
+        state_id=action.state_id,
+        action_id=action.action_id,
+        ids=tuple(encoded.ids),
+        action_start=encoded.action_start,
+        reward=reward_of(action),
+        coefficient=coefficient,
+        samples=samples,
+    )
 
 
 def _within(rows: Sequence[TrainingRow], longest: int | None) -> tuple[list[TrainingRow], int]:
@@ -151,30 +138,21 @@ def _within(rows: Sequence[TrainingRow], longest: int | None) -> tuple[list[Trai
 
 def _rows(tree: FrozenTree, selected: Sequence[Selected], tokenizer: Any) -> list[TrainingRow]:
     prefixes = tree.tree.prefixes()
-    question = tree.tree.question
-    made: list[TrainingRow] = []
-    for entry in selected:
-        action = entry.action
-        encoded = encode_row(
-            tokenizer, question.text, prefixes[action.state_id], action.text, action.is_answer
+    return [
+        action_row(
+            tree.tree.question,
+            prefixes[entry.action.state_id],
+            entry.action,
+            tokenizer,
+            entry.coefficient,
+            entry.samples,
         )
-        made.append(
-            TrainingRow(
-                question_id=question.question_id,
-                state_id=action.state_id,
-                action_id=action.action_id,
-                ids=tuple(encoded.ids),
-                action_start=encoded.action_start,
-                reward=reward_of(action),
-                coefficient=entry.coefficient,
-                samples=entry.samples,
-            )
-        )
-    return made
+        for entry in selected
+    ]
 
 
-def _probe_rows(tree: FrozenTree, tokenizer: Any) -> list[TrainingRow]:
-    every = [Selected(action, 0.0, 1) for group in groups_of(tree) for action in group]
+def _probe_rows(tree: FrozenTree, settings: TrainSettings, tokenizer: Any) -> list[TrainingRow]:
+    every = [Selected(action, 0.0, 1) for group in groups_of(tree, settings) for action in group]
     return _rows(tree, every, tokenizer)
 
 
@@ -196,26 +174,3 @@ def _gold_rows(question: Question, tokenizer: Any) -> list[TrainingRow]:
             samples=1,
         )
     ]
-
-
-def _nothing_left(settings: TrainSettings, seen: dict[str, int], too_long: int) -> InputError:
-    if too_long:
-        return InputError(
-            f"all {too_long} rows are longer than the policy's context",
-            "choose a policy with a longer context",
-        )
-    if not seen["questions"]:
-        return InputError(
-            "no question is left to train on", "choose another dataset or split, or a smaller probe"
-        )
-    if settings.objective == "sft" and settings.sft_source == "gold":
-        return InputError("none of the questions has a gold solution", "use sft_source rewarded")
-    if not seen["groups"]:
-        return InputError("none of the actions has a reward", "judge them first: bswirl judge")
-    if settings.objective == "bswirl":
-        return InputError(
-            f"no live group: the rewards are equal in each of the {seen['groups']} groups",
-            "sample more branches, judge or label more actions, or train with swirl",
-        )
-    what = "reward 1" if settings.objective == "sft" else "a backbone sample"
-    return InputError(f"no rewarded action has {what}", "generate or judge more first")

@@ -8,7 +8,8 @@ import pytest
 from bswirl.errors import InputError
 from bswirl.policies.rendering import encode_row
 from bswirl.records import FrozenTree
-from bswirl.training.rows import NO_ACTION, build_rows, select
+from bswirl.training.rows import NO_ACTION, build_rows
+from bswirl.training.selection import logged_states, select
 from bswirl.training.settings import TrainSettings
 from tests.tiny import small_tree, tiny_tokenizer
 
@@ -37,6 +38,15 @@ class TestSelect:
         assert [s.action.action_id for s in chosen] == [1000, 1001]
         assert [s.coefficient for s in chosen] == pytest.approx([1 / 3, -2 / 3])
 
+    @pytest.mark.parametrize(
+        ("baseline", "expected"),
+        [("leave-one-out", [1 / 2, -1.0]), ("standardised", [1 / 3**0.5, -2 / 3**0.5])],
+    )
+    def test_baselines(self, baseline: str, expected: list[float]) -> None:
+        """Two samples with 1 and one with 0, against the others' mean, and in standard deviations."""
+        chosen = select(small_tree(1, ((1.0, 0.0),)), settings(objective="bswirl", baseline=baseline))
+        assert [s.coefficient for s in chosen] == pytest.approx(expected, abs=1e-5)
+
     def test_bswirl_keeps_dead_groups_when_asked(self) -> None:
         """They come with advantage zero."""
         chosen = select(
@@ -48,6 +58,19 @@ class TestSelect:
         """All actions with R = 1, backbone or not."""
         chosen = select(small_tree(1, ((0.0, 1.0), (1.0, 0.5))), settings(objective="sft"))
         assert [(s.action.action_id, s.samples) for s in chosen] == [(1001, 1), (1010, 2)]
+
+    def test_onpolicy_takes_the_states_that_solutions_passed_through(self) -> None:
+        """Every state with a backbone sample, rewarded or not, with the steps so far."""
+        tree = small_tree(1, ((1.0, 0.0), (0.0, 1.0)))
+        states = logged_states(tree)
+        assert [state.state_id for state in states] == [100, 101]
+        assert [state.steps for state in states] == [(), ("Step 1: 1 + 0 = 1",)]
+        actions = tuple(
+            dataclasses.replace(a, backbone=0 if a.state_id == 100 else a.backbone, reward=None)
+            for a in tree.tree.actions
+        )
+        bare = dataclasses.replace(tree, tree=dataclasses.replace(tree.tree, actions=actions))
+        assert [state.state_id for state in logged_states(bare)] == [101]
 
     def test_unselected_and_unrewarded_actions_join_no_group(self) -> None:
         """An action that was not selected, or has no reward, does not move its group's baseline."""
@@ -84,6 +107,14 @@ class TestBuildRows:
         """Groups and dead groups a question, for frac_reward_zero_std."""
         assert build_rows([small_tree(1)], tiny_tokenizer(), settings()).groups == {1: (2, 1)}
 
+    def test_onpolicy_has_states_in_place_of_rows(self) -> None:
+        """Questions to train on, their states, the probe, and no groups that could be dead."""
+        trees = [small_tree(1), small_tree(2, probe=True)]
+        made = build_rows(trees, tiny_tokenizer(), settings(objective="swirl-onpolicy"))
+        assert (made.rows, made.groups) == ({1: []}, {1: (0, 0)})
+        assert [state.state_id for state in made.states[1]] == [100, 101]
+        assert len(made.probe) == 5
+
     def test_gold_solution_is_one_row(self) -> None:
         """sft on gold takes the whole solution, answer line included, with its log π as one sum."""
         tokenizer = tiny_tokenizer()
@@ -110,7 +141,14 @@ class TestNothingLeft:
     @pytest.mark.parametrize(
         ("tree", "values", "words"),
         [
-            (small_tree(1, ((1.0, 1.0),)), {"objective": "bswirl"}, "no live group"),
+            (
+                small_tree(1, ((1.0, 1.0),)),
+                {"objective": "bswirl"},
+                "1 groups are dead (1 with every reward 1, 0",
+            ),
+            (small_tree(1, ((0.0, 0.0),)), {"objective": "bswirl", "include_dead": True}, "no live group"),
+            (small_tree(1, ((0.0, 1.0),)), {"objective": "swirl"}, "nothing to reinforce"),
+            (small_tree(1, ()), {"objective": "swirl-onpolicy"}, "no state has a backbone sample"),
             (small_tree(1, ((0.0, 0.0),)), {"objective": "sft"}, "reward 1"),
             (small_tree(1, ()), {"objective": "swirl"}, "judge"),
             (small_tree(1, probe=True), {"objective": "swirl"}, "no question"),
