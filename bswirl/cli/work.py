@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bswirl.cli.forecast import forecast_facts, forecast_lines
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
 from bswirl.cli.waiting import detach_option, finish, print_run, wait
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bswirl.evaluation.compare import Comparison
     from bswirl.launch import Option
     from bswirl.records import Run
+    from bswirl.training.forecast import Forecast
 
 _CLICK_TYPES: dict[str, type] = {"whole": int, "number": float, "text": str, "list": str}
 _METAVARS = {"whole": "N", "number": "X", "list": "A,B"}
@@ -75,7 +77,7 @@ def _run(
     request = launch.make_request(kind, project, {name: v for name, v in options.items() if v is not None})
     with invocation.connect(project) as client:
         earlier = None if compare is None else _evaluation(client, compare)
-        run = launch.start_run(client, project, request, say=note)
+        run = launch.start_run(client, project, request, say=note, on_forecast=_note_forecast)
         if earlier is None:
             finish(client, project, run, detach=detach, as_json=as_json)
             return
@@ -86,6 +88,11 @@ def _run(
     else:
         print_run(run)
         print_facts(_comparison_facts(earlier, run, comparison))
+
+
+def _note_forecast(forecast: Forecast) -> None:
+    for line in forecast_lines(forecast):
+        note(line)
 
 
 @click.command()
@@ -110,15 +117,42 @@ def judge(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any
 
 @click.command()
 @run_options("train")
+@click.option(
+    "--forecast",
+    "only_forecast",
+    is_flag=True,
+    help="Say what the run would be (live groups, tokens, memory, time) and start nothing.",
+)
 @detach_option
 @json_option
 @pass_invocation
-def train(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
+def train(
+    invocation: Invocation, /, only_forecast: bool, detach: bool, as_json: bool, **options: Any
+) -> None:
     """Trains a LoRA adapter on a policy from the project's rewards.
 
-    Questions of the test split are refused unless --allow-test is given.
+    What the run will be is said before it starts; one that could learn nothing is refused. Questions of the
+    test split are refused unless --allow-test is given.
     """
-    _run(invocation, "train", options, detach=detach, as_json=as_json)
+    if not only_forecast:
+        _run(invocation, "train", options, detach=detach, as_json=as_json)
+    elif detach:
+        raise click.UsageError("--forecast starts nothing: leave out --detach")
+    else:
+        _forecast(invocation, options, as_json=as_json)
+
+
+def _forecast(invocation: Invocation, options: dict[str, Any], *, as_json: bool) -> None:
+    from bswirl import launch
+
+    project = invocation.project()
+    request = launch.make_request("train", project, {name: v for name, v in options.items() if v is not None})
+    with invocation.connect(project) as client:
+        forecast = launch.forecast_run(client, request, tokenise=True)
+    if as_json:
+        print_json(forecast.to_json())
+    else:
+        print_facts(forecast_facts(forecast))
 
 
 @click.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bswirl.launch.forecast import forecast_run
+from bswirl.launch.inputs import NothingToDoError
 from bswirl.launch.options import Option, command_line, default_of, options_of, parse_options
 from bswirl.launch.requests import (
     RunRequest,
@@ -11,7 +13,7 @@ from bswirl.launch.requests import (
     make_request,
     train_request,
 )
-from bswirl.launch.start import NothingToDoError, cancel_run, resume_run, start_run
+from bswirl.launch.start import cancel_run, resume_run, start_run
 from bswirl.launch.watch import tail_log, wait_run, watch_run
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "command_line",
     "default_of",
     "evaluate_request",
+    "forecast_run",
     "generate_request",
     "judge_request",
     "make_request",

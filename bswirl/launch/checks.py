@@ -15,13 +15,13 @@ SAMPLING_PACKAGES = ("torch", "transformers", "safetensors")
 TRAINING_PACKAGES = (*SAMPLING_PACKAGES, "peft")
 
 
-def check_packages(names: Iterable[str], what: str) -> None:
+def check_packages(names: Iterable[str], what: str, *, extra: str = "train") -> None:
     """Raises BswirlError where a package that `what` needs is not installed. Imports none of them."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise BswirlError(
             f"{what} needs extra packages that are not installed: {', '.join(missing)}",
-            "pip install 'bswirl[train]'",
+            f"pip install 'bswirl[{extra}]'",
         )
 
 

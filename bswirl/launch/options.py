@@ -99,7 +99,11 @@ class EvaluateOptions:
 
     policy: str = field(
         default="",
-        metadata=_about("who answers: a policy, or POLICY@RUN for what training run RUN made", required=True),
+        metadata=_about(
+            "who answers: a policy, POLICY@RUN for what training run RUN made, or POLICY@RUN/best for its "
+            "best step",
+            required=True,
+        ),
     )
     dataset: str | None = field(default=None, metadata=_DATASET)
     split: Split | None = field(

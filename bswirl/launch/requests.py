@@ -77,6 +77,8 @@ def train_request(project: Project, **values: Any) -> RunRequest:
     spec = _policy(project, options)
     settings = TrainSettings.from_dict(options)
     check_packages(_needed(TRAINING_PACKAGES, options), "training")
+    if settings.tensorboard:
+        check_packages(("tensorboard",), "the setting tensorboard", extra="tensorboard")
     from_solutions = settings.objective == "sft" and settings.sft_source == "gold"
     probe = {"probe_fraction": options["probe_fraction"], "seed": settings.seed}
     return RunRequest(
@@ -117,7 +119,8 @@ def _policy(project: Project, options: dict[str, Any]) -> PolicySpec:
 
 
 def _needed(packages: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:
-    return (*packages, "bitsandbytes") if options["load_in_4bit"] else packages
+    in_8_bits = options.get("optimizer") == "adamw-8bit"
+    return (*packages, "bitsandbytes") if options["load_in_4bit"] or in_8_bits else packages
 
 
 def _only(options: dict[str, Any], names: set[str]) -> dict[str, Any]:

@@ -7,23 +7,26 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bswirl.client import Client
 from bswirl.client.spawn import module_environment, spawn_module
-from bswirl.errors import BswirlError, ExitCode, InputError
+from bswirl.errors import BswirlError, InputError
 from bswirl.launch.checks import check_space
+from bswirl.launch.forecast import finished, forecaster_of, noted
+from bswirl.launch.inputs import input_rows, nothing_selected
 from bswirl.launch.requests import RunRequest, policies_json
 from bswirl.launch.scope import scope_prefix
 from bswirl.policies.catalogue import EMBEDDED
 from bswirl.policies.smollm2 import ensure_smollm2
 from bswirl.project import Project
-from bswirl.records import LIVE_STATUSES, FrozenTree, Question, QuestionTree, Run, from_json, to_json
+from bswirl.records import LIVE_STATUSES, Run
 from bswirl.runs.folder import RunFolder, sync_folder
 from bswirl.runs.locks import is_local_process, lock_holder
+from bswirl.training.forecast import Forecast, Forecaster
 
 _DRAFT_PREFIX = ".new-"
 _DRAFT_SECONDS = 24 * 3600.0
@@ -31,28 +34,33 @@ _DRAFT_SECONDS = 24 * 3600.0
 Say = Callable[[str], None]
 
 
-class NothingToDoError(BswirlError):
-    """All that was asked for has been done before: worth a word, and no failure."""
-
-    exit_code = ExitCode.DONE
-
-
-def start_run(client: Client, project: Project, request: RunRequest, *, say: Say | None = None) -> Run:
+def start_run(
+    client: Client,
+    project: Project,
+    request: RunRequest,
+    *,
+    say: Say | None = None,
+    on_forecast: Callable[[Forecast], None] | None = None,
+) -> Run:
     """Freezes the run's input, registers it, and starts its worker. Returns the queued run.
 
-    `say` gets a line for what takes long before the run exists, such as fetching a model. Raises InputError
-    where nothing is selected, NothingToDoError where everything is done already, BswirlError where the disk
-    is full. Until the run is registered nothing stays behind.
+    `say` gets a line for what takes long before the run exists, such as fetching a model; `on_forecast` gets
+    what a training run will be. Raises InputError where nothing is selected or a training run would learn
+    nothing, NothingToDoError where everything is done already, BswirlError where the disk is full. Until the
+    run is registered nothing stays behind.
     """
     check_space(project.root)
-    for spec in request.policies.values():
-        if spec.model == EMBEDDED:
-            ensure_smollm2(log=say)
     _sweep_drafts(project)
+    forecaster = forecaster_of(request) if request.kind == "train" else None
     run_uid = str(uuid.uuid4())
     draft = project.runs_folder / f"{_DRAFT_PREFIX}{run_uid}"
     try:
-        folder = _freeze(client, project, request, draft, run_uid)
+        folder = _freeze(client, project, request, draft, run_uid, forecaster)
+        for spec in request.policies.values():
+            if spec.model == EMBEDDED:
+                ensure_smollm2(log=say)
+        if forecaster is not None and on_forecast is not None:
+            on_forecast(finished(client, request, forecaster))
         config = folder.read_config()
         run = client.register_run(run_uid, request.kind, request.name, config, config["input_sha256"])
     except BaseException:
@@ -98,12 +106,18 @@ def cancel_run(client: Client, project: Project, run_id: int) -> Run:  # noqa: A
     return client.run(run_id)
 
 
-def _freeze(client: Client, project: Project, request: RunRequest, draft: Path, run_uid: str) -> RunFolder:
+def _freeze(
+    client: Client,
+    project: Project,
+    request: RunRequest,
+    draft: Path,
+    run_uid: str,
+    forecaster: Forecaster | None,
+) -> RunFolder:
     left_out: dict[str, Any] = {}
-    kind = "generate" if request.from_solutions else request.kind
-    rows: Iterator[dict[str, Any]] = _noting(client.select(kind, **request.select), left_out)
-    if request.from_solutions:
-        rows = _solution_trees(rows)
+    rows = input_rows(client, request, left_out)
+    if forecaster is not None:
+        rows = noted(rows, forecaster)
     try:
         folder = RunFolder.create(
             draft,
@@ -122,7 +136,9 @@ def _freeze(client: Client, project: Project, request: RunRequest, draft: Path, 
             "the project's folder must be writable, on a disk with free space",
         ) from error
     if folder.read_config()["input_rows"] == 0:
-        raise _nothing_selected(request, left_out)
+        raise nothing_selected(request, left_out)
+    if forecaster is not None and (refusal := forecaster.refusal) is not None:
+        raise refusal
     return folder
 
 
@@ -132,48 +148,6 @@ def _sweep_drafts(project: Project) -> None:
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
                 shutil.rmtree(draft)
-
-
-def _noting(
-    rows: Generator[dict[str, Any], None, dict[str, Any]], left_out: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """The rows as they are; at their end `left_out` says what was not selected and why."""
-    left_out.update((yield from rows) or {})
-
-
-def _solution_trees(questions: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Trees without actions of the questions that have a solution to learn from."""
-    for row in questions:
-        question = from_json(Question, row)
-        if question.solution:
-            yield to_json(FrozenTree(QuestionTree(question, (), ()), ()))
-
-
-def _nothing_selected(request: RunRequest, left_out: dict[str, Any]) -> BswirlError:
-    """Why a run would have no input, and what to do about it."""
-    considered = left_out.get("considered", 0)
-    reasons = {reason: count for reason, count in left_out.get("reasons", {}).items() if count}
-    if request.kind == "judge":
-        if not considered:
-            return InputError("there is nothing to judge", "sample something: `bswirl generate --policy P`")
-        if set(reasons) <= {"already judged", "no gold answer"}:
-            return NothingToDoError(
-                f"nothing to do: {request.name} has judged all it can of {considered} actions",
-                "--again judges them once more",
-            )
-    elif not considered:
-        return InputError("the project has no questions", "import some: `bswirl import gsm8k FILE`")
-    if request.from_solutions and not reasons:
-        return InputError("none of the questions has a solution", "sft_source rewarded learns from samples")
-    why = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "no reason was given"
-    remedies = {
-        "train": "choose another dataset or split, or generate and judge first",
-        "judge": "choose another dataset or split",
-    }
-    return InputError(
-        f"the run would have no input; left out of {considered}: {why}",
-        remedies.get(request.kind, "choose another dataset or split: `bswirl stats` counts them"),
-    )
 
 
 def _start_worker(run: Run) -> None:

@@ -141,6 +141,30 @@ class TestRefusals:
         with pytest.raises(BswirlError, match=r"not installed: torch, peft — pip install 'bswirl\[train\]'"):
             train_request(project, objective="sft", policy="smollm2")
 
+    @pytest.mark.parametrize(
+        ("package", "values", "words"),
+        [
+            ("bitsandbytes", {"optimizer": "adamw-8bit"}, r"training needs .*: bitsandbytes — .*\[train\]'"),
+            ("tensorboard", {"tensorboard": True}, r"tensorboard needs .*: tensorboard — .*\[tensorboard\]'"),
+        ],
+    )
+    def test_what_a_setting_needs_beside(
+        self,
+        project: Project,
+        monkeypatch: pytest.MonkeyPatch,
+        package: str,
+        values: dict[str, Any],
+        words: str,
+    ) -> None:
+        """Packages that only some settings need are missed by those alone, before a run is made."""
+        real = checks.importlib.util.find_spec
+        monkeypatch.setattr(
+            checks.importlib.util, "find_spec", lambda name: None if name == package else real(name)
+        )
+        train_request(project, objective="sft", policy="smollm2")
+        with pytest.raises(BswirlError, match=words):
+            train_request(project, objective="sft", policy="smollm2", **values)
+
     def test_a_full_disk(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         """Said before anything is written."""
         usage = namedtuple("usage", "total used free")
