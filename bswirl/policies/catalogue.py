@@ -56,8 +56,9 @@ def policy_names(project: Project | None) -> list[str]:
 def resolve_policy(name: str, project: Project | None = None) -> PolicySpec:
     """The policy that `name` means: builtin, in `bswirl.toml`, a model folder, a hub id, or `NAME@RUN`.
 
-    `NAME@RUN` is NAME with the adapter that training run RUN made on top. Raises UsageError for a name that
-    means nothing and InputError where its files are missing.
+    `NAME@RUN` is NAME with the adapter that training run RUN made on top, `NAME@RUN/best` with that of the
+    run's best step. Raises UsageError for a name that means nothing and InputError where its files are
+    missing.
     """
     named = load_settings(project).policies if project is not None else {}
     if name in named:
@@ -153,31 +154,43 @@ def _checked_model(name: str, project: Project | None) -> str:
 
 
 def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
-    """`base` with the adapter of training run `run` on top."""
+    """`base` with the adapter of training run `run` (`7`), or of its best step (`7/best`), on top."""
     spec = resolve_policy(base, project)
-    if not run.isdecimal():
-        raise UsageError(f"{base}@{run}: {run!r} is no run number", "write NAME@RUN, as in demo@7")
+    number, slash, which = run.partition("/")
+    if not number.isdecimal() or (slash and which != "best"):
+        raise UsageError(
+            f"{base}@{run}: {run!r} is no run number", "write NAME@RUN or NAME@RUN/best, as in demo@7"
+        )
     if project is None:
         raise UsageError(f"{base}@{run} needs a project", "name one with -p DIR")
-    folder = project.run_folder(int(run))
-    trained = _trained_spec(folder, base, run)
+    folder = project.run_folder(int(number))
+    trained = _trained_spec(folder, base, number)
     if (trained.model, len(trained.adapters)) != (spec.model, len(spec.adapters)):
         raise InputError(
-            f"run {run} trained another {base} than the one of today ({trained.model}, not {spec.model})",
+            f"run {number} trained another {base} than the one of today ({trained.model}, not {spec.model})",
             "name the policy as it was in bswirl.toml",
         )
-    adapter = folder / "adapter"
+    adapter = folder / (which or "adapter")
     if not adapter.is_dir():
-        raise InputError(
-            f"run {run} has no adapter yet", f"see `bswirl runs show {run}`; resume it if it ended early"
-        )
+        raise _no_adapter(number, which)
     check_adapter_folder(adapter)
     return replace(
         spec,
         name=f"{base}@{run}",
         adapters=(*spec.adapters, str(adapter)),
         few_shot=False,
-        description=f"{base} with the adapter of run {run}",
+        description=f"{base} with the adapter of run {number}" + (", best step" if which else ""),
+    )
+
+
+def _no_adapter(run: str, which: str) -> InputError:
+    if which:
+        return InputError(
+            f"run {run} has kept no best step",
+            f"NAME@{run} is its last; a best step needs a probe or validations, and --best-by",
+        )
+    return InputError(
+        f"run {run} has no adapter yet", f"see `bswirl runs show {run}`; resume it if it ended early"
     )
 
 

@@ -20,8 +20,17 @@ def check_device_name(name: str) -> None:
     """Raises UsageError for a name that is no device, or for CUDA without a driver; without torch."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"unknown device {name}", f"give {DEVICE_HELP}")
-    if name.startswith("cuda") and not any(Path(node).exists() for node in _DRIVER_NODES):
+    if name.startswith("cuda") and not _has_driver():
         raise _no_cuda(name)
+
+
+def expects_gpu(name: str) -> bool:
+    """Whether `name` will probably mean a GPU here, going by the driver; without torch."""
+    return name.startswith("cuda") or (name == "auto" and _has_driver())
+
+
+def _has_driver() -> bool:
+    return any(Path(node).exists() for node in _DRIVER_NODES)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -31,7 +31,8 @@ def load_tokenizer(source: str | Path) -> Any:
         gguf = _only_gguf(path)
         if gguf is not None:
             return AutoTokenizer.from_pretrained(path, gguf_file=gguf.name)
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        # Mistral's models would else get the tokenizer of mistral-common where that is, which has no offsets.
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, mistral_format=False)
 
 
 def load_dense(source: str | Path, dtype: torch.dtype) -> Any:

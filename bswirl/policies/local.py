@@ -61,7 +61,7 @@ def load_model(
     kind = dtype or torch.bfloat16
     if load_in_4bit:
         import_bitsandbytes()
-    source = _source(spec, log)
+    source = model_source(spec, log)
     for adapter in spec.adapters:
         check_adapter_folder(Path(adapter))
     tokenizer = load_tokenizer(source)
@@ -80,7 +80,7 @@ def load_model(
     return LoadedModel(model, tokenizer, place, kind)
 
 
-def _source(spec: PolicySpec, log: Callable[[str], None] | None) -> Path:
+def model_source(spec: PolicySpec, log: Callable[[str], None] | None) -> Path:
     """The folder or GGUF file that holds the policy's model, fetched if need be."""
     if spec.model == EMBEDDED:
         return ensure_smollm2(log)
@@ -102,7 +102,7 @@ class LocalPolicy:
         self._sampler = Sampler(
             loaded.model,
             loaded.tokenizer,
-            stop_ids=_stop_ids(loaded),
+            stop_ids=stop_ids(loaded),
             batch_size=batch_size,
             context_length=_context_length(loaded.model),
         )
@@ -110,6 +110,15 @@ class LocalPolicy:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def batch_size(self) -> int:
+        """How many texts are sampled at once; may be set."""
+        return self._sampler.batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        self._sampler.batch_size = size
 
     @property
     def prompt_sha(self) -> str:
@@ -208,7 +217,8 @@ def _only_step(text: str, closed: bool) -> Step | None:
     return steps[0] if steps else None
 
 
-def _stop_ids(loaded: LoadedModel) -> frozenset[int]:
+def stop_ids(loaded: LoadedModel) -> frozenset[int]:
+    """The tokens that end a sample: the template's end of turn, EOS, and those of the generation config."""
     tokenizer = loaded.tokenizer
     configured = getattr(loaded.model.generation_config, "eos_token_id", None)
     more = configured if isinstance(configured, list) else [configured]

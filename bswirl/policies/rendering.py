@@ -7,7 +7,9 @@ answer with the template's end-of-turn token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -130,7 +132,7 @@ def _encode(tokenizer: Any, text: str, content: list[Span]) -> tuple[list[int], 
     tokens part a text before it is tokenised, so the stretches between the real ones can be encoded alone.
     """
     written = [text[start:end] for start, end in content]
-    if not any(token in part for token in _special_tokens(tokenizer) for part in written):
+    if not any(_special_names(tokenizer).search(part) for part in written):
         return _tokenise(tokenizer, text, plain=False)
     ids: list[int] = []
     ends: list[int] = []
@@ -140,7 +142,7 @@ def _encode(tokenizer: Any, text: str, content: list[Span]) -> tuple[list[int], 
         (len(text), len(text), None),
     ):
         if cursor < start:
-            part_ids, part_ends = _tokenise(tokenizer, text[cursor:start], plain=True)
+            part_ids, part_ends = _tokenise(tokenizer, text[cursor:start], plain=True, inside=cursor > 0)
             ids += part_ids
             ends += [cursor + part_end for part_end in part_ends]
         if token_id is not None:
@@ -151,27 +153,66 @@ def _encode(tokenizer: Any, text: str, content: list[Span]) -> tuple[list[int], 
 
 
 def _real_special_tokens(tokenizer: Any, text: str, content: list[Span]) -> list[tuple[int, int, int]]:
-    """(start, end, id) of every special token that stands outside `content`, in order."""
-    names = sorted(_special_tokens(tokenizer), key=len, reverse=True)
+    """(start, end, id) of every special token that stands outside `content`, in order.
+
+    Some take the blanks beside them along, as they do in a text that is tokenised in one piece.
+    """
+    added = {token.content: token for token in tokenizer.added_tokens_decoder.values()}
     edges = [0, *(edge for span in sorted(content) for edge in span), len(text)]
     found: list[tuple[int, int, int]] = []
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        cursor = start
-        while cursor < end:
-            name = next((name for name in names if text.startswith(name, cursor, end)), None)
-            if name is not None:
-                found.append((cursor, cursor + len(name), tokenizer.convert_tokens_to_ids(name)))
-            cursor += len(name) if name is not None else 1
+    for span in zip(edges[::2], edges[1::2], strict=True):
+        for match in _special_names(tokenizer).finditer(text, *span):
+            start, end = match.span()
+            token = added.get(match[0])
+            if token is not None and token.lstrip:
+                start = max(found[-1][1] if found else 0, len(text[:start].rstrip()))
+            if token is not None and token.rstrip:
+                end = len(text) - len(text[end:].lstrip())
+            found.append((start, end, tokenizer.convert_tokens_to_ids(match[0])))
     return found
 
 
-def _tokenise(tokenizer: Any, text: str, *, plain: bool) -> tuple[list[int], list[int]]:
+@lru_cache(maxsize=16)
+def _special_names(tokenizer: Any) -> re.Pattern[str]:
+    """Matches the name of any special token, the longest first."""
+    names = sorted(_special_tokens(tokenizer), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, names)) or r"(?!)")
+
+
+def _tokenise(tokenizer: Any, text: str, *, plain: bool, inside: bool = False) -> tuple[list[int], list[int]]:
+    """Ids and ends of a text, or of a stretch `inside` one; if `plain`, it holds no special token."""
     if not tokenizer.is_fast:
         raise InputError(
             "the model's tokenizer reports no character offsets",
             "use a model that ships tokenizer.json",
         )
+    backend = _exact_backend(tokenizer, plain, inside)
+    if backend is not None:
+        exact = backend.encode(text, add_special_tokens=False)
+        return list(exact.ids), [end for _, end in exact.offsets]
     encoded = tokenizer(
         text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=plain
     )
     return list(encoded["input_ids"]), [end for _, end in encoded["offset_mapping"]]
+
+
+@lru_cache(maxsize=16)
+def _exact_backend(tokenizer: Any, plain: bool, inside: bool) -> Any | None:
+    """A copy of the tokenizer's backend that keeps to the text; None where its own does.
+
+    Some post-processors leave blanks out of their tokens' offsets, and some pre-tokenizers put a blank before
+    whatever text they are given first, also where that is a stretch `inside` a text.
+    """
+    own = tokenizer.backend_tokenizer
+    trims = own.post_processor is not None and b'"trim_offsets":true' in own.post_processor.__getstate__()
+    leads = inside and getattr(own.pre_tokenizer, "prepend_scheme", None) == "first"
+    if not trims and not leads:
+        return None
+    copied = deepcopy(own)
+    copied.no_truncation()
+    copied.no_padding()
+    copied.encode_special_tokens = plain
+    copied.post_processor = None
+    if leads:
+        copied.pre_tokenizer.prepend_scheme = "never"
+    return copied

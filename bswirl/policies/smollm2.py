@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_dir
-
 from bswirl.errors import BswirlError, InputError
 from bswirl.policies.catalogue import missing_extra
 
@@ -41,7 +39,11 @@ Log = Callable[[str], None]
 def cache_folder() -> Path:
     """Where fetched models lie: $BSWIRL_CACHE, else the user's cache."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else Path(user_cache_dir("bswirl"))
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_cache_dir  # a machine that only works on run folders need not have it
+
+    return Path(user_cache_dir("bswirl"))
 
 
 def ensure_smollm2(log: Log | None = None) -> Path:

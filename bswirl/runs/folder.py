@@ -63,6 +63,16 @@ class RunFolder:
         """The folder of a training run's result."""
         return self.path / "adapter"
 
+    @property
+    def best(self) -> Path:
+        """The adapter of a training run's best step so far."""
+        return self.path / "best"
+
+    @property
+    def tensorboard(self) -> Path:
+        """A training run's metrics as TensorBoard events."""
+        return self.path / "tensorboard"
+
     def read_config(self) -> dict[str, Any]:
         """What config.json says. Raises InputError where it is missing or broken."""
         try:

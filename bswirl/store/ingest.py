@@ -209,7 +209,7 @@ class _Batch:
         elif kind in STANDING_ROWS:
             STANDING_ROWS[kind](self._standing, Fields(row))
             self._moved = True
-        elif kind != "checkpoint":
+        elif kind not in ("checkpoint", "best"):  # the run's own business
             raise RowError(f"rows of kind `{kind}` are unknown here")
 
     def _resume(self, from_step: int) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from bswirl.errors import UsageError
 from bswirl.policies.loading import quiet
@@ -72,6 +75,31 @@ def set_dropout(model: Any, active: bool) -> None:
             module.train(active)
 
 
+def checkpoint_activations(model: Any) -> None:
+    """Have each decoder layer keep its inputs alone and compute itself once more in the backward pass.
+
+    The layers are those that transformers checkpoints itself, but only in training mode, in which a base
+    would also drop out; here they do it wherever gradients are recorded. Non-reentrant, since the frozen
+    embeddings' output needs no gradient; the adapter's dropout is the same in both passes. Raises UsageError
+    where the model has no such layers.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    inner = {id(module) for layer in layers for module in layer.modules() if module is not layer}
+    if not layers:
+        raise UsageError("the policy does not support gradient_checkpointing", "train without it")
+    for layer in layers:
+        if id(layer) not in inner:
+            layer.forward = partial(_recomputed, layer.forward)
+
+
+def _recomputed(forward: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*arguments, **options)
+    return checkpoint(partial(forward, **options), *arguments, use_reentrant=False)
+
+
 def adapter_tensors(model: Any) -> dict[str, Tensor]:
     """The adapter's trained weights by their name in the model."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -90,7 +118,7 @@ def save_adapter(model: Any, folder: Path, dtype: str) -> None:
     tensors = {name: weight.detach().to("cpu", number_format).contiguous() for name, weight in state.items()}
     config = model.peft_config["default"].to_dict()
     config["inference_mode"] = True
-    temporary = folder.with_name(f".{folder.name}.new")
+    temporary, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -99,9 +127,12 @@ def save_adapter(model: Any, folder: Path, dtype: str) -> None:
         for path in temporary.iterdir():
             sync_file(path)
         sync_folder(temporary)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)  # a folder with files in it cannot be replaced at once
         temporary.replace(folder)
         sync_folder(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

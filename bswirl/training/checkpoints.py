@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written whole or not at all, the newest two kept."""
+"""Checkpoints of a training run: written whole or not at all, the newest few kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,29 @@ from torch import Tensor
 
 from bswirl.runs.folder import sync_folder
 
-KEPT = 2
 _NAME = re.compile(r"step-(\d{6,})")
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best step so far and the value that makes it so."""
+
+    step: int
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Where a run stands after `step` whole steps; the order of questions follows from seed and step."""
 
+    plan: str  # the fingerprint of the run's settings and rows
     step: int
     num_tokens: int  # tokens of all steps so far
+    pack_tokens: int  # in one forward pass now: less than the settings say once a GPU's memory ran out
     adapter: dict[str, Tensor]
     optimizer: dict[str, Any]
     rng: dict[str, Tensor]
+    best: Best | None = None
 
 
 def rng_state() -> dict[str, Tensor]:
@@ -48,8 +58,8 @@ def restore_rng(states: dict[str, Tensor]) -> None:
                 torch.cuda.set_rng_state(states[f"cuda:{index}"], index)
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write `folder`/step-NNNNNN through a temporary folder and a rename, and drop all but the newest two.
+def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
+    """Write `folder`/step-NNNNNN through a temporary folder and a rename, and drop all but the newest `keep`.
 
     Raises OSError (such as no space left) with nothing half-written behind.
     """
@@ -65,7 +75,13 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         (temporary / "adapter.safetensors").write_bytes(safetensors_bytes(tensors))
         torch.save(checkpoint.optimizer, temporary / "optimizer.pt")
         torch.save(checkpoint.rng, temporary / "rng.pt")
-        position = {"step": checkpoint.step, "num_tokens": checkpoint.num_tokens}
+        position = {
+            "plan": checkpoint.plan,
+            "step": checkpoint.step,
+            "num_tokens": checkpoint.num_tokens,
+            "pack_tokens": checkpoint.pack_tokens,
+            "best": asdict(checkpoint.best) if checkpoint.best else None,
+        }
         (temporary / "position.json").write_text(json.dumps(position) + "\n")
         for path in temporary.iterdir():
             sync_file(path)
@@ -75,7 +91,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         sync_folder(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for _, old in list_checkpoints(folder)[:-KEPT]:
+    for _, old in list_checkpoints(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return final
 
@@ -102,12 +118,16 @@ def _load(path: Path) -> Checkpoint:
     from safetensors.torch import load_file
 
     position = json.loads((path / "position.json").read_text())
+    best = position.get("best")
     return Checkpoint(
+        plan=position.get("plan", ""),
         step=position["step"],
         num_tokens=position["num_tokens"],
+        pack_tokens=position["pack_tokens"],
         adapter=load_file(path / "adapter.safetensors"),
         optimizer=torch.load(path / "optimizer.pt", map_location="cpu", weights_only=True),
         rng=torch.load(path / "rng.pt", map_location="cpu", weights_only=True),
+        best=Best(**best) if best else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from bswirl.training.settings import TrainSettings
 if TYPE_CHECKING:
     from bswirl.training.loop import Training
 
+_RUNS = re.compile(r"(?:@\d+(?:/best)?)+$")  # what NAME@RUN puts behind the base's name
+
 
 def run(context: RunContext) -> dict[str, Any]:
     """Train the run's policy on its frozen trees and save the adapter; returns the run's summary.
@@ -26,9 +29,12 @@ def run(context: RunContext) -> dict[str, Any]:
     settings = TrainSettings.from_dict(context.settings)
     try:
         from bswirl.training.adapter import save_adapter
+        from bswirl.training.tensorboard import require_tensorboard
     except ModuleNotFoundError as error:
         raise missing_extra(error) from error
 
+    if settings.tensorboard:
+        require_tensorboard()
     spec = policy_spec(context, settings.policy)
     device = resolve_device(settings.device)
     with context.device_lock(str(device)):
@@ -50,16 +56,20 @@ def policy_spec(context: RunContext, name: str) -> PolicySpec:
 def base_name(spec: PolicySpec) -> str:
     """What an adapter calls its base: the hub id or the policy's name, never a path of this machine."""
     is_hub_id = not spec.adapters and not Path(spec.model).is_absolute()
-    return spec.model if is_hub_id else Path(spec.name).name
+    if is_hub_id:
+        return spec.model
+    runs = _RUNS.search(spec.name)
+    return Path(spec.name.removesuffix(runs[0])).name + runs[0] if runs else Path(spec.name).name
 
 
 def _prepare(context: RunContext, settings: TrainSettings, spec: PolicySpec, device: str) -> Training:
     import torch
 
     from bswirl.policies.local import load_model
-    from bswirl.training.adapter import attach_adapter
+    from bswirl.training.adapter import attach_adapter, checkpoint_activations
     from bswirl.training.loop import Training
     from bswirl.training.rows import build_rows
+    from bswirl.training.sampling import policy_in_training
 
     loaded = load_model(
         spec,
@@ -74,11 +84,12 @@ def _prepare(context: RunContext, settings: TrainSettings, spec: PolicySpec, dev
     rows = build_rows(_trees(context), loaded.tokenizer, settings, longest=longest)
     if rows.too_long:
         context.warn(f"{rows.too_long} rows are longer than the policy's {longest} tokens and were left out")
-    samples = sum(row.samples for part in rows.rows.values() for row in part)
-    context.log(f"{len(rows.rows)} questions, {rows.row_count} actions, {samples} samples to train on")
+    context.log(rows.describe())
     torch.manual_seed(settings.seed)
     model = attach_adapter(loaded.model, settings, base_name(spec))
-    return Training(model, rows, settings, context)
+    if settings.gradient_checkpointing:
+        checkpoint_activations(model)
+    return Training(model, rows, settings, context, policy_in_training(model, loaded, spec))
 
 
 def _trees(context: RunContext) -> Iterator[FrozenTree]:
@@ -86,8 +97,16 @@ def _trees(context: RunContext) -> Iterator[FrozenTree]:
 
 
 def _summary(training: Training) -> dict[str, Any]:
-    names = ("loss", "kl", "reward", "shift/positive", "shift/negative", "shift/margin")
-    rows = training.rows
+    names = (
+        "loss",
+        "kl",
+        "reward",
+        "shift/positive",
+        "shift/negative",
+        "shift/margin",
+        "validation/accuracy",
+    )
+    rows, last, best = training.rows, training.record.last, training.best
     return {
         "steps": training.steps,
         "questions": len(rows.rows),
@@ -95,5 +114,6 @@ def _summary(training: Training) -> dict[str, Any]:
         "probe_actions": min(len(rows.probe), training.settings.probe_actions),
         "num_tokens": training.position.num_tokens,
         "trained_parameters": sum(weight.numel() for weight in training.weights.values()),
-        **{name: training.last[name] for name in names if name in training.last},
+        **{name: last[name] for name in names if name in last},
+        **({"best_step": best.step, "best_value": best.value} if best else {}),
     }

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from bswirl.training import checkpoints
-from bswirl.training.checkpoints import Checkpoint
+from bswirl.training.checkpoints import Best, Checkpoint
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -14,39 +15,57 @@ def checkpoint(step: int) -> Checkpoint:
     optimizer = torch.optim.AdamW([weight])
     weight.grad = torch.ones_like(weight)
     optimizer.step()
-    return Checkpoint(step, 100 * step, {"a.lora_A": weight}, optimizer.state_dict(), checkpoints.rng_state())
+    return Checkpoint(
+        plan="f00d",
+        step=step,
+        num_tokens=100 * step,
+        pack_tokens=512,
+        adapter={"a.lora_A": weight},
+        optimizer=optimizer.state_dict(),
+        rng=checkpoints.rng_state(),
+        best=Best(step - 1, 0.1 + 0.2),
+    )
 
 
 class TestSave:
     def test_round_trip(self, tmp_path: Path) -> None:
         """Weights, optimizer, generators and position come back bit by bit."""
         saved = checkpoint(7)
-        checkpoints.save(tmp_path, saved)
+        checkpoints.save(tmp_path, saved, 2)
         found = checkpoints.load_newest(tmp_path, pytest.fail)
         assert found is not None
-        assert (found.step, found.num_tokens) == (7, 700)
+        assert (found.plan, found.step, found.num_tokens, found.pack_tokens) == ("f00d", 7, 700, 512)
+        assert found.best == Best(6, 0.1 + 0.2)
         assert torch.equal(found.adapter["a.lora_A"], saved.adapter["a.lora_A"])
         assert torch.equal(found.optimizer["state"][0]["exp_avg"], saved.optimizer["state"][0]["exp_avg"])
         expected = torch.rand(3)
         checkpoints.restore_rng(found.rng)
         assert torch.equal(torch.rand(3), expected)
 
-    def test_only_the_newest_two_stay(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("keep", "left"), [(1, [100]), (2, [10, 100]), (9, [1, 2, 10, 100])])
+    def test_only_the_newest_stay(self, tmp_path: Path, keep: int, left: list[int]) -> None:
         """Retention is by step."""
         for step in (1, 2, 10, 100):
-            checkpoints.save(tmp_path, checkpoint(step))
-        assert [step for step, _ in checkpoints.list_checkpoints(tmp_path)] == [10, 100]
+            checkpoints.save(tmp_path, checkpoint(step), keep)
+        assert [step for step, _ in checkpoints.list_checkpoints(tmp_path)] == left
+
+    def test_no_best_step_yet(self, tmp_path: Path) -> None:
+        """A run without probe and validations has none."""
+        checkpoints.save(tmp_path, replace(checkpoint(1), best=None), 2)
+        found = checkpoints.load_newest(tmp_path, pytest.fail)
+        assert found is not None
+        assert found.best is None
 
     def test_failed_save_leaves_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A full disk keeps the older checkpoint and no half of the newer one."""
-        checkpoints.save(tmp_path, checkpoint(1))
+        checkpoints.save(tmp_path, checkpoint(1), 2)
 
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(torch, "save", full)
         with pytest.raises(OSError, match="No space left"):
-            checkpoints.save(tmp_path, checkpoint(2))
+            checkpoints.save(tmp_path, checkpoint(2), 2)
         assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
 
 
@@ -59,7 +78,7 @@ class TestLoad:
     def test_damaged_one_is_passed_over(self, tmp_path: Path, name: str) -> None:
         """An older whole checkpoint is taken, with a warning."""
         for step in (1, 2):
-            checkpoints.save(tmp_path, checkpoint(step))
+            checkpoints.save(tmp_path, checkpoint(step), 2)
         (tmp_path / "step-000002" / name).write_bytes(b"{torn")
         warnings: list[str] = []
         found = checkpoints.load_newest(tmp_path, warnings.append)
