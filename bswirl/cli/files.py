@@ -1,4 +1,4 @@
-"""`bswirl import`, `export` and `problems`: files in and out."""
+"""`bswirl import` and `problems`: files in, and problems to import."""
 
 from __future__ import annotations
 
@@ -120,29 +120,6 @@ def _report(path: Path, rejects: list[Reject], kept: Path | None) -> None:
     if kept is not None:
         more = f" ({len(rejects) - NAMED_REJECTS} more)" if len(rejects) > NAMED_REJECTS else ""
         warn(f"{path}: {len(rejects)} lines rejected{more}; they are kept in {kept}")
-
-
-@click.command()
-@click.argument("form", metavar="FORMAT", type=click.Choice(["branched"]))
-@click.argument("file", metavar="FILE", type=FILE)
-@click.option("--dataset", metavar="NAME", help="Only this dataset.")
-@json_option
-@pass_invocation
-def export(invocation: Invocation, form: str, file: Path, dataset: str | None, as_json: bool) -> None:
-    """Exports every sample with its reward and label, one a line. FILE `-` is stdout."""
-    from bswirl.formats.branched import encode_row, write_branched
-
-    with invocation.connect() as client:
-        rows = client.export_samples(dataset)
-        if str(file) == "-":
-            for row in rows:
-                click.echo(encode_row(row))
-            return
-        count = write_branched(file, rows)
-    if as_json:
-        print_json({"format": form, "file": str(file), "samples": count})
-    else:
-        note(f"{file}: {count} samples")
 
 
 @click.command()
