@@ -146,6 +146,25 @@ class TestTrainedPolicies:
             str(second / "adapter"),
         )
 
+    def test_the_best_step_has_a_name(self, project: Project) -> None:
+        """NAME@RUN/best is the adapter of the run's best step; it stacks like the last."""
+        first = make_run(project, 7, policies={"smollm2": PolicySpec("smollm2", "smollm2").to_json()})
+        make_adapter(first / "best")
+        best = resolve_policy("smollm2@7/best", project)
+        assert (best.name, best.adapters) == ("smollm2@7/best", (str(first / "best"),))
+        assert not best.few_shot
+        second = make_run(project, 9, policies={"smollm2@7/best": best.to_json()})
+        assert resolve_policy("smollm2@7/best@9", project).adapters == (
+            str(first / "best"),
+            str(second / "adapter"),
+        )
+
+    def test_a_run_without_a_best_step_is_bad_input(self, project: Project) -> None:
+        """Its last step may be there all the same."""
+        make_run(project, 3, policies={"smollm2": {"name": "smollm2", "model": "smollm2"}})
+        with pytest.raises(InputError, match="run 3 has kept no best step — NAME@3 is its last"):
+            resolve_policy("smollm2@3/best", project)
+
     @pytest.mark.parametrize(
         ("config", "message"),
         [
@@ -175,8 +194,9 @@ class TestTrainedPolicies:
 
     def test_what_is_no_run_number_is_wrong_usage(self, project: Project) -> None:
         """As is a run without a project."""
-        with pytest.raises(UsageError, match="no run number"):
-            resolve_policy("smollm2@latest", project)
+        for name in ("smollm2@latest", "smollm2@3/worst", "smollm2@3/", "smollm2@/best"):
+            with pytest.raises(UsageError, match="no run number"):
+                resolve_policy(name, project)
         with pytest.raises(UsageError, match="needs a project"):
             resolve_policy("smollm2@3")
 
