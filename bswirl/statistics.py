@@ -63,3 +63,28 @@ def clustered_mean_interval(
     error = math.sqrt(spread * groups / (groups - 1)) / n
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * error
     return mean, mean - half, mean + half
+
+
+def sign_flip_p(differences: Sequence[int]) -> float:
+    """The two-sided exact p of a paired permutation test on the sum of whole-numbered differences.
+
+    Under no effect each pair's difference is as likely to have the other sign (Fisher 1935, The Design of
+    Experiments, §21): p is the share of the 2^n sign patterns with a sum at least as far from 0. All patterns
+    are counted, by convolution; no sampling.
+    """
+    observed = abs(sum(differences))
+    sizes = [abs(value) for value in differences if value]
+    reach = sum(sizes)
+    shares = [0.0] * (2 * reach + 1)  # shares[s + reach]: of the patterns so far with sum s
+    shares[reach] = 1.0
+    bound = 0
+    for size in sizes:
+        after = [0.0] * len(shares)
+        for place in range(reach - bound, reach + bound + 1):
+            half = shares[place] / 2
+            after[place - size] += half
+            after[place + size] += half
+        shares, bound = after, bound + size
+    if observed == 0:
+        return 1.0
+    return min(1.0, math.fsum(shares[reach + observed :]) + math.fsum(shares[: reach - observed + 1]))
