@@ -21,21 +21,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bswirl import __version__, launch
+from bswirl import __version__
 from bswirl.client import Client, connect, stop_owner
 from bswirl.demo import DATA_PLACE, LABELS, MANIFEST, QUESTIONS, RUNS, file_sha
+from bswirl.errors import BswirlError
+from bswirl.launch.stages import Stage, Stages
 from bswirl.policies.catalogue import resolve_policy
-from bswirl.problems import make_problems
+from bswirl.problems.shipped import (
+    DEMO_SEED,
+    DEMO_TRAIN,
+    DEMO_VALIDATION,
+    demo_problems,
+    warm_start_problems,
+)
 from bswirl.project import Project
-from bswirl.records import LIVE_STATUSES, Action, NewQuestion, QuestionTree, Run
+from bswirl.records import Action, QuestionTree, Run
 from bswirl.resources import data_folder, demo_folder
 from bswirl.runs.folder import RunFolder
-
-# The questions of the demo, and the others that the warm start learns from.
-SEED = 1
-TRAIN, VALIDATION, TEST = 160, 40, 100
-WARM_SEED = 2
-WARM_PROBLEMS = 1000
 
 WARM_START: dict[str, Any] = {
     "objective": "sft",
@@ -51,7 +53,7 @@ WARM_START: dict[str, Any] = {
 }
 GENERATE: dict[str, Any] = {
     "policy": "demo",
-    "limit": TRAIN + VALIDATION,  # the test questions come after these
+    "limit": DEMO_TRAIN + DEMO_VALIDATION,  # the test questions come after these
     "trajectories": 2,
     "branches": 3,
     "temperature": 1.0,
@@ -104,22 +106,15 @@ def warm_start(work_folder: Path, device: str) -> None:
         say(f"warm start: {adapter} is there")
         return
     project = opened(work_folder / "warm")
-    taken = {problem.text for problem in demo_problems()}
-    problems = make_problems(WARM_SEED, WARM_PROBLEMS + TRAIN, 0, 0)
-    chosen = [problem for problem in problems if problem.text not in taken][:WARM_PROBLEMS]
     try:
         with connect(project) as client:
-            client.import_questions(chosen)
+            client.import_questions(warm_start_problems())
             run = ensure_run(client, project, "warm start", "train", {**WARM_START, "device": device})
     finally:
         stop_owner(project)
     adapter.mkdir(parents=True, exist_ok=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         shutil.copyfile(RunFolder(Path(run.folder)).adapter / name, adapter / name)
-
-
-def demo_problems() -> list[NewQuestion]:
-    return make_problems(SEED, TRAIN, VALIDATION, TEST)
 
 
 def work(client: Client, project: Project, device: str) -> None:
@@ -139,35 +134,31 @@ def work(client: Client, project: Project, device: str) -> None:
 
 
 def ensure_run(client: Client, project: Project, stage: str, kind: str, options: dict[str, Any]) -> Run:
-    """The finished run of a stage: started, waited for or resumed. Ends the script where it fails."""
+    """The finished run of a stage: started, waited for or resumed. Raises BswirlError where it fails."""
     record = project.root / "stages.json"
-    stages: dict[str, int] = json.loads(record.read_text()) if record.is_file() else {}
-    if stage not in stages:
-        request = launch.make_request(kind, project, options)
-        stages[stage] = launch.start_run(client, project, request, say=say).run_id
-        record.write_text(json.dumps(stages))
-    run = client.run(stages[stage])
-    if run.status not in (*LIVE_STATUSES, "done"):
-        run = launch.resume_run(client, project, run.run_id)
+    runs: dict[str, int] = json.loads(record.read_text()) if record.is_file() else {}
     shown = -1
 
-    def show(now: Run) -> None:
+    def show(name: str, now: Run) -> None:
         nonlocal shown
         share = 10 * now.progress.done // now.progress.total if now.progress and now.progress.total else 0
         if share != shown:
             shown = share
-            say(f"{stage}: {now.status} {now.progress.done if now.progress else 0}")
+            say(f"{name}: {now.status} {now.progress.done if now.progress else 0}")
 
-    run = launch.wait_run(client, run.run_id, show)
-    if run.status != "done":
-        sys.exit(f"{stage}: run {run.run_id} {run.status}: {run.error}")
+    stages = Stages(client, project, runs, lambda: save(record, runs), say=say, watch=show)
+    (run,) = stages.finish([Stage(stage, kind, options)])
     say(f"{stage}: run {run.run_id} done: {run.summary}")
     return run
 
 
+def save(record: Path, runs: dict[str, int]) -> None:
+    record.write_text(json.dumps(runs))
+
+
 def label(client: Client, project: Project) -> None:
     """Labels by scripted auditors: steps that reach the answer in another way than gold's, some at random."""
-    dice = random.Random(SEED)
+    dice = random.Random(DEMO_SEED)
     first, second = AUDITORS
     trees = list(sampled_trees(client))
     other_ways = [action for tree in trees for action in another_way(client, tree)]
@@ -188,7 +179,7 @@ def label(client: Client, project: Project) -> None:
 
 
 def sampled_trees(client: Client) -> Iterator[QuestionTree]:
-    rows, _ = client.questions(filter="sampled", limit=TRAIN + VALIDATION)
+    rows, _ = client.questions(filter="sampled", limit=DEMO_TRAIN + DEMO_VALIDATION)
     for row in rows:
         yield client.tree(row.question_id)
 
@@ -290,4 +281,7 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BswirlError as error:
+        sys.exit(str(error))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl.statistics import clustered_mean_interval, mcnemar_exact, wilson_interval
+from bswirl.statistics import clustered_mean_interval, mcnemar_exact, sign_flip_p, wilson_interval
 
 
 class TestWilson:
@@ -80,3 +80,31 @@ class TestClusteredMean:
         mean, low, _ = clustered_mean_interval(values, range(4))
         deviation = math.sqrt(sum((value - 4) ** 2 for value in values) / 3)
         assert mean - low == pytest.approx(1.959963985 * deviation / 2)
+
+
+class TestSignFlip:
+    """sign_flip_p."""
+
+    @given(st.lists(st.integers(-5, 5), max_size=9))
+    def test_equals_enumeration(self, differences: list[int]) -> None:
+        """The share of all sign patterns whose sum is at least as far from 0."""
+        patterns = list(itertools.product((-1, 1), repeat=len(differences)))
+        far = sum(
+            abs(sum(sign * value for sign, value in zip(pattern, differences, strict=True)))
+            >= abs(sum(differences))
+            for pattern in patterns
+        )
+        assert sign_flip_p(differences) == pytest.approx(far / len(patterns), rel=1e-12)
+
+    @given(st.integers(0, 60), st.integers(0, 60))
+    def test_is_mcnemar_where_differences_are_single(self, fixed: int, broken: int) -> None:
+        """With differences of one it is McNemar's exact test, whatever pairs did not change."""
+        differences = [1] * fixed + [-1] * broken + [0] * 7
+        assert sign_flip_p(differences) == pytest.approx(mcnemar_exact(fixed, broken), rel=1e-9)
+
+    def test_a_large_clear_difference(self) -> None:
+        """Hundreds of pairs are counted exactly, and far tails do not vanish."""
+        assert sign_flip_p([3] * 60 + [-1] * 20 + [0] * 420) == pytest.approx(
+            sign_flip_p([-3] * 60 + [1] * 20)
+        )
+        assert 0 < sign_flip_p([3] * 100) == pytest.approx(2.0**-99)

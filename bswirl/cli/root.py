@@ -22,7 +22,7 @@ SECTIONS = {
     "Begin": {
         "init": "bswirl.cli.projects:init",
         "import": "bswirl.cli.files:import_",
-        "export": "bswirl.cli.files:export",
+        "export": "bswirl.cli.export:export",
         "problems": "bswirl.cli.files:problems",
         "fetch": "bswirl.cli.machine:fetch",
     },
@@ -32,6 +32,7 @@ SECTIONS = {
         "train": "bswirl.cli.work:train",
         "evaluate": "bswirl.cli.work:evaluate",
         "runs": "bswirl.cli.runs:runs",
+        "experiment": "bswirl.cli.experiment:experiment",
     },
     "Look": {
         "stats": "bswirl.cli.look:stats",
@@ -47,6 +48,7 @@ SECTIONS = {
         "doctor": "bswirl.cli.doctor:doctor",
         "owner": "bswirl.cli.machine:owner",
         "worker": "bswirl.cli.machine:worker",
+        "bench": "bswirl.cli.bench:bench",
         "completion": "bswirl.cli.machine:completion",
     },
 }

@@ -260,6 +260,17 @@ class TestRunsAndTraining:
         ]
         assert read_metrics(kit.cursor, other) == {"loss": [[5, 9.0]]}
 
+    def test_a_run_s_own_business_is_no_error(self, kit: Kit) -> None:
+        """Checkpoints and best steps are passed over."""
+        run = kit.run("train")
+        kit.feed(
+            run,
+            {"t": "checkpoint", "step": 2, "path": "checkpoints/step-000002"},
+            {"t": "best", "step": 2, "by": "margin", "value": 0.5},
+        )
+        assert kit.cursor.execute("SELECT count(*) FROM ingest_errors").fetchall() == [(0,)]
+        assert kit.cursor.execute("SELECT n_rows FROM ingest_offsets").fetchall() == [(2,)]
+
     def test_values_that_are_no_numbers_survive(self, kit: Kit) -> None:
         """A loss that became NaN or infinite is there to be seen."""
         run = kit.run("train")
