@@ -149,8 +149,13 @@ class Piece:
 
     @cached_property
     def nodes(self) -> Ints:
-        """The piece's nodes in the tree: the trunk, then its own."""
-        return np.concatenate([self.tree.ancestors(self.start), np.arange(self.start, self.stop)])
+        """The nodes to compute, ascending: the trunk, then the piece's own but for those nothing follows.
+
+        A last token is predicted and predicts nothing, so no one needs its hidden state.
+        """
+        own = np.arange(self.start, self.stop)
+        followed = own[self.tree.end[own] > own + 1]
+        return np.concatenate([self.tree.ancestors(self.start), followed])
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -235,7 +240,6 @@ def assemble(pieces: Sequence[Piece], first_row: Sequence[int]) -> Pack:
     nodes_before = sites_before = targets_before = 0
     for piece, offset in zip(pieces, first_row, strict=True):
         tree, nodes = piece.tree, piece.nodes
-        trunk = len(nodes) - (piece.stop - piece.start)
         place = np.full(len(tree) + 1, -1, dtype=np.int64)
         place[nodes] = np.arange(len(nodes))
         rows, targets = piece.members
@@ -248,7 +252,7 @@ def assemble(pieces: Sequence[Piece], first_row: Sequence[int]) -> Pack:
         parts["ids"].append(tree.ids[nodes])
         parts["positions"].append(tree.depth[nodes])
         parts["parent"].append(np.where(parent < 0, NO_PARENT, place[parent] + nodes_before))
-        parts["end"].append(np.minimum(tree.end[nodes], piece.stop) - piece.start + trunk + nodes_before)
+        parts["end"].append(np.searchsorted(nodes, np.minimum(tree.end[nodes], piece.stop)) + nodes_before)
         parts["predictors"].append(place[piece.predictors] + nodes_before)
         parts["targets"].append(tree.ids[distinct[by_site]])
         parts["site"].append(site[by_site] + sites_before)

@@ -67,7 +67,8 @@ class TestVariants:
         assert make_bench("a", model, rows, settings).work() == Work(
             ROW_TOKENS, padded, actions * T, padded, actions * T
         )
-        sizes = {"b": STATE_TOKENS, "d": TREE_TOKENS, "d2": TREE_TOKENS}
+        tree = TREE_TOKENS - (actions - QUESTIONS * (K - 1))  # the last tokens of actions not gone on from
+        sizes = {"b": STATE_TOKENS - actions, "d": tree, "d2": tree}
         for variant, tokens in sizes.items():
             base = 0 if variant == "d2" else tokens
             assert make_bench(variant, model, rows, settings).work() == Work(
