@@ -100,7 +100,7 @@ def _intervals(bars: list[tuple[str, str, int, int]], title: str) -> Figure:
             axes.plot([low, high], [place, place], color=_COLOURS[colour], linewidth=1.5)
             axes.plot([right / n], [place], "o", color=_COLOURS[colour])
     axes.set_yticks(range(len(bars)), [label for _, label, _, _ in bars])
-    axes.invert_yaxis()
+    axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlabel(title)
     axes.grid(axis="x", linewidth=0.3)
     return figure

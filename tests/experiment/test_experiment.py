@@ -65,7 +65,7 @@ class Played:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """An experiment that was killed with its worker while it trained, and then played to its end."""
+    """An experiment that was killed while its runs trained, and then played to its end."""
     folder = tmp_path_factory.mktemp("experiment")
     made = Played(folder / "work", save_tiny_policy(folder / "model"))
     process = subprocess.Popen(made.command(), cwd=ROOT, stderr=subprocess.DEVNULL)
