@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,47 @@ from bswirl.policies.catalogue import resolve_policy
 from bswirl.problems.making import DATASET
 from bswirl.problems.shipped import fresh_problems
 from bswirl.project import Project
-from bswirl.records import FrozenTree, Run, from_json
+from bswirl.records import FrozenTree, NewQuestion, Run, from_json
 from bswirl.runs.folder import now
 from bswirl.training.settings import TrainSettings
+
+WARM_DATASET = "warm-start"
+SAMPLED_AT_ONCE = 64
+_WARM_START: dict[str, Any] = {
+    "objective": "sft",
+    "sft_source": "gold",
+    "learning_rate": 1e-3,
+    "epochs": 1,
+    "batch": 2,
+    "probe_fraction": 0.0,
+    "probe_every": 0,
+    "best_by": "none",
+}
 
 
 def is_verdict_on_settings(run: Run) -> bool:
     """Whether a training run ended because its settings do not work, which no second attempt would change."""
     reason = run.error or ""
     return run.status == "failed" and ("collapse" in reason or "not a finite number" in reason)
+
+
+def problems_of(options: ExperimentOptions) -> list[NewQuestion]:
+    """The problems to train on, to choose on and to test on."""
+    return [problem for problem in _drawn(options) if problem.dataset == DATASET]
+
+
+def warm_problems(options: ExperimentOptions) -> list[NewQuestion]:
+    """The problems of the warm start, in a dataset of their own."""
+    return [problem for problem in _drawn(options) if problem.dataset == WARM_DATASET]
+
+
+def _drawn(options: ExperimentOptions) -> list[NewQuestion]:
+    """All problems, no two alike; the first of the train split are the warm start's."""
+    drawn = fresh_problems(
+        options.problem_seed, options.warm_start + options.train, options.validation, options.test
+    )
+    warm = [problem for problem in drawn if problem.split == "train"][: options.warm_start]
+    return [replace(problem, dataset=WARM_DATASET) if problem in warm else problem for problem in drawn]
 
 
 class Experiment:
@@ -52,11 +84,13 @@ class Experiment:
         self.options = options
         self.jobs = jobs
         self.say = say
+        self.policy = options.policy  # the base policy of both objectives, from the warm start on
         self.progress = Progress(options, jobs, say)
         self.stages = Stages(client, project, record.runs, record.save, say=say, watch=self.progress.watch)
 
     def run(self) -> None:
         """All that is left to do. Raises BswirlError where a run fails, CancelledError where interrupted."""
+        self.policy = self._warm_start()
         if self.record.choice is None:
             self._gather()
             budgets = self._budgets()
@@ -68,14 +102,22 @@ class Experiment:
 
     # data
 
+    def _warm_start(self) -> str:
+        """The base policy: the one asked for, trained on the own solutions of problems set apart for it."""
+        options = self.options
+        if not options.warm_start:
+            return options.policy
+        self.client.import_questions(warm_problems(options))
+        settings = {**_WARM_START, "policy": options.policy, "split": "train", "dataset": WARM_DATASET}
+        (run,) = self._runs([self._stage("warm start", "train", settings)])
+        return f"{options.policy}@{run.run_id}"
+
     def _gather(self) -> None:
         """The problems, one sampled tree for each training problem, and its rewards."""
         options = self.options
-        self.client.import_questions(
-            fresh_problems(options.problem_seed, options.train, options.validation, options.test)
-        )
+        self.client.import_questions(problems_of(options))
         sampling = {
-            "policy": options.policy,
+            "policy": self.policy,
             "split": "train",
             "trajectories": options.trajectories,
             "branches": options.branches,
@@ -95,7 +137,7 @@ class Experiment:
     def _stage(self, name: str, kind: str, options: dict[str, Any]) -> Stage:
         common: dict[str, Any] = {"dataset": DATASET, "device": self.options.device}
         if kind in ("generate", "evaluate"):
-            common["max_tokens"] = self.options.max_tokens
+            common |= {"max_tokens": self.options.max_tokens, "batch_size": SAMPLED_AT_ONCE}
         return Stage(name, kind, {**common, **options})
 
     def _runs(self, stages: Sequence[Stage]) -> list[Run]:
@@ -111,7 +153,7 @@ class Experiment:
             return known
         options = self.options
         self.say("counting action tokens")
-        tokenizer = tokenizer_of(resolve_policy(options.policy, self.project))
+        tokenizer = tokenizer_of(resolve_policy(self.policy, self.project))
         budgets = {}
         for seed in range(options.seeds):
             rows = self.client.select(
@@ -135,7 +177,7 @@ class Experiment:
         options = self.options
         budget = Budget(**budgets[str(seed)][configuration.objective])
         settings = {
-            "policy": options.policy,
+            "policy": self.policy,
             "objective": configuration.objective,
             "split": "train",
             "probe_fraction": options.probe_fraction,
@@ -158,7 +200,7 @@ class Experiment:
         """Trains and validates every configuration with seed 0; what became of each."""
         tried = [entry for name in OBJECTIVES for entry in configurations(name, self.options.configs)]
         runs = self._runs([self._training(entry.key, entry, 0, budgets) for entry in tried])
-        validations = [self._evaluation("validate base", self.options.policy, "validation")]
+        validations = [self._evaluation("validate base", self.policy, "validation")]
         for entry, run in zip(tried, runs, strict=True):
             if run.status == "done":
                 validations.append(
@@ -227,7 +269,7 @@ class Experiment:
         return {name: run for name, run in finals.items() if run.status == "done"}
 
     def _trained(self, run: Run) -> str:
-        return f"{self.options.policy}@{run.run_id}"
+        return f"{self.policy}@{run.run_id}"
 
     # readings
 
@@ -236,7 +278,7 @@ class Experiment:
 
     def _policies(self, finals: dict[str, Run]) -> dict[str, str]:
         """The policies that are compared, by name."""
-        return {BASE: self.options.policy, **{name: self._trained(run) for name, run in finals.items()}}
+        return {BASE: self.policy, **{name: self._trained(run) for name, run in finals.items()}}
 
     def _read_test(self, finals: dict[str, Run]) -> None:
         """Every policy answers the test split, each once."""

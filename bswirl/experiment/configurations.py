@@ -37,19 +37,19 @@ def _set(learning_rate: float, beta: float, **more: Any) -> dict[str, Any]:
 
 _CONFIGURATIONS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "swirl": [
-        ("lr 2e-4, β 0.05", _set(2e-4, 0.05)),
         ("lr 5e-4, β 0.02", _set(5e-4, 0.02)),
+        ("lr 1e-3, β 0.02", _set(1e-3, 0.02)),
+        ("lr 2e-4, β 0.05", _set(2e-4, 0.05)),
         ("lr 1e-3, β 0.1", _set(1e-3, 0.1)),
         ("lr 5e-4, β 0.2", _set(5e-4, 0.2)),
         ("lr 2e-4, β 0", _set(2e-4, 0.0)),
-        ("lr 1e-3, β 0.02", _set(1e-3, 0.02)),
     ],
     "bswirl": [
+        ("positive part, lr 5e-4, β 0.02", _set(5e-4, 0.02, negative_weight=0.0)),
+        ("positive part, lr 1e-3, β 0.02", _set(1e-3, 0.02, negative_weight=0.0)),
         ("positive part, lr 2e-4, β 0.05", _set(2e-4, 0.05, negative_weight=0.0)),
-        ("positive part, lr 5e-4, β 0.05", _set(5e-4, 0.05, negative_weight=0.0)),
         ("λ 0.25 tapered, lr 5e-4, β 0.2", _set(5e-4, 0.2, negative_weight=0.25, taper=True)),
         ("λ 1 tapered, lr 2e-4, β 0.2", _set(2e-4, 0.2, negative_weight=1.0, taper=True)),
-        ("positive part, lr 1e-3, β 0.1", _set(1e-3, 0.1, negative_weight=0.0)),
         (
             "positive part, leave-one-out, lr 5e-4, β 0.05",
             _set(5e-4, 0.05, negative_weight=0.0, baseline="leave-one-out"),

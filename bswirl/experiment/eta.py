@@ -22,7 +22,10 @@ def weights(options: ExperimentOptions) -> dict[str, float]:
     """The stages of an experiment in their order, with their rough seconds."""
     solutions = options.train * options.trajectories
     training = _START + options.train * options.epochs * _A_TRAINING_QUESTION
-    found = {"generate": _START + solutions * (1 + options.branches) * _A_SOLUTION, "judge": 2.0}
+    found: dict[str, float] = {}
+    if options.warm_start:
+        found["warm start"] = _START + options.warm_start * _A_TRAINING_QUESTION
+    found |= {"generate": _START + solutions * (1 + options.branches) * _A_SOLUTION, "judge": 2.0}
     found["validate base"] = _START + options.validation * _A_SOLUTION
     tried = [entry.key for name in OBJECTIVES for entry in configurations(name, options.configs)]
     found |= {f"train {key}": training for key in tried}

@@ -19,28 +19,35 @@ def _about(text: str, least: float = 0, most: float | None = None) -> dict[str, 
 class ExperimentOptions:
     """Everything that decides the experiment's outcome; a started experiment keeps its own."""
 
-    policy: str = field(default="demo", metadata=_about("the policy that both objectives start from"))
-    train: int = field(default=240, metadata=_about("problems to train on", 5))
+    policy: str = field(default="smollm2", metadata=_about("the policy that it begins with"))
+    warm_start: int = field(
+        default=160,
+        metadata=_about(
+            "other problems on whose own solutions the policy is trained first: the base policy of both "
+            "objectives; 0: none"
+        ),
+    )
+    train: int = field(default=200, metadata=_about("problems to train on", 5))
     validation: int = field(default=100, metadata=_about("problems that configurations are chosen on", 1))
     test: int = field(default=500, metadata=_about("problems of the final reading", 1))
     process: int = field(
-        default=150,
+        default=100,
         metadata=_about("test problems with a fresh sampled solution whose steps are judged; 0: none"),
     )
     trajectories: int = field(default=1, metadata=_about("solutions for each training problem", 1))
     branches: int = field(default=4, metadata=_about("alternative steps at each of their states", 1))
     epochs: int = field(
-        default=3, metadata=_about("passes of bswirl; swirl repeats until its action tokens are as many", 1)
+        default=1, metadata=_about("passes of bswirl; swirl repeats until its action tokens are as many", 1)
     )
-    batch: int = field(default=8, metadata=_about("questions an optimiser step", 1))
-    configs: int = field(default=3, metadata=_about("configurations an objective", 1, MOST))
+    batch: int = field(default=2, metadata=_about("questions an optimiser step", 1))
+    configs: int = field(default=2, metadata=_about("configurations an objective", 1, MOST))
     seeds: int = field(default=3, metadata=_about("seeds of each objective's chosen configuration", 1))
     lora_r: int = field(default=16, metadata=_about("rank of the adapters", 1))
     max_tokens: int = field(default=200, metadata=_about("longest solution, in tokens", 1))
     probe_fraction: float = field(
         default=0.1, metadata=_about("share of the training problems held out for the probe", 0, 0.9)
     )
-    probe_every: int = field(default=10, metadata=_about("steps between probes", 1))
+    probe_every: int = field(default=30, metadata=_about("steps between probes", 1))
     probe_actions: int = field(default=240, metadata=_about("at most so many actions in the probe", 1))
     problem_seed: int = field(default=3, metadata=_about("seed of the problems and of the sampling", 0))
     device: str = field(default="auto", metadata=_about("auto, cpu, cuda or cuda:N"))
@@ -69,6 +76,7 @@ class ExperimentOptions:
 
 # A look at every stage in a minute; its figures mean nothing.
 QUICK: dict[str, Any] = {
+    "warm_start": 40,
     "train": 12,
     "validation": 6,
     "test": 12,

@@ -60,6 +60,16 @@ def _opening(record: Values) -> Iterator[str]:
     yield from conclusion(record)
 
 
+def _base(options: Values) -> str:
+    warm = options.get("warm_start", 0)
+    if not warm:
+        return f"`{options['policy']}`"
+    return (
+        f"`{options['policy']}` after one pass of `sft` over the own solutions of {warm} other problems "
+        "(learning rate 1e-3, two problems a step)"
+    )
+
+
 def _setting(record: Values) -> Iterator[str]:
     options, machine = record["options"], record["machine"]
     gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
@@ -80,7 +90,7 @@ def _setting(record: Values) -> Iterator[str]:
     summaries: dict[str, Values] = {stage["name"]: stage["summary"] for stage in record["stages"]}
     generated, judged = summaries.get("generate", {}), summaries.get("judge", {})
     yield (
-        f"- Base policy `{options['policy']}`, which sampled {options['trajectories']} solution(s) a "
+        f"- Base policy: {_base(options)}. It sampled {options['trajectories']} solution(s) a "
         f"training question and {options['branches']} alternatives at each state, at temperature 1: "
         f"{generated.get('samples', '?')} samples. The reference judge and the answer check rewarded them: "
         f"mean reward {_number(judged.get('mean_reward'))} over distinct actions."

@@ -72,7 +72,7 @@ class TestJson:
         assert said.code == 0, said.err
         rows, kto, trees = said.json["variants"]
         assert [entry["variant"] for entry in (rows, kto, trees)] == ["a", "c", "d2"]
-        assert trees["tokens"] == said.json["data"]["tree_tokens"] < rows["tokens"]
+        assert trees["tokens"] == said.json["data"]["tree_tokens"] - 2 < rows["tokens"]  # two actions end
         assert trees["free_tokens"] == 0
         assert trees["exactness"]["difference"]["gradient"] < 1e-4
         assert trees["ratio_a"] == pytest.approx(rows["seconds_median"] / trees["seconds_median"])
