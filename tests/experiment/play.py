@@ -17,6 +17,7 @@ from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
 
 SMALL = {
     **QUICK,
+    "warm_start": 0,
     "seeds": 1,
     "train": 16,
     "test": 8,

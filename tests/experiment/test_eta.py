@@ -30,7 +30,8 @@ class TestProgress:
     def test_names_every_stage_of_the_experiment(self) -> None:
         """Seed 0 of a final policy is the run that was chosen: it is not trained again."""
         names = list(weights(ExperimentOptions(configs=2, seeds=2)))
-        assert names[:3] == ["generate", "judge", "validate base"]
+        assert names[:4] == ["warm start", "generate", "judge", "validate base"]
+        assert "warm start" not in weights(ExperimentOptions(warm_start=0))
         assert names.count("train bswirl 2") == 1
         assert "train bswirl seed 1" in names
         assert "train bswirl seed 0" not in names

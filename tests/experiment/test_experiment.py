@@ -19,7 +19,7 @@ from bswirl import launch
 from bswirl.client import connect, stop_owner
 from bswirl.errors import BswirlError
 from bswirl.experiment import conduct
-from bswirl.experiment.conduct import Experiment
+from bswirl.experiment.conduct import WARM_DATASET, Experiment, problems_of, warm_problems
 from bswirl.experiment.options import ExperimentOptions
 from bswirl.experiment.readings import foreign_test_reader
 from bswirl.experiment.record import Record
@@ -209,3 +209,16 @@ TRIED: list[dict[str, Any]] = [
     {"objective": "swirl", "number": 3, "validation": {"accuracy": 0.4}},
     {"objective": "bswirl", "number": 1, "validation": None},
 ]
+
+
+class TestProblems:
+    def test_the_warm_start_has_its_own(self) -> None:
+        """A dataset apart, as many as asked for, none of which is trained, chosen or tested on."""
+        options = ExperimentOptions(warm_start=30, train=20, validation=10, test=15, process=0)
+        warm, others = warm_problems(options), problems_of(options)
+        assert {(problem.dataset, problem.split) for problem in warm} == {(WARM_DATASET, "train")}
+        assert len(warm) == 30
+        assert [problem.split for problem in others].count("train") == 20
+        assert len(others) == 45
+        assert not {problem.text for problem in warm} & {problem.text for problem in others}
+        assert not warm_problems(ExperimentOptions(warm_start=0))

@@ -33,7 +33,7 @@ class TestRecord:
     def test_refuses_other_options(self, record: Record) -> None:
         """Names the option and how to go on."""
         with pytest.raises(
-            UsageError, match=r"begun with --train 240, not 99 — go on with `bswirl experiment`"
+            UsageError, match=r"begun with --train 200, not 99 — go on with `bswirl experiment`"
         ):
             Record.open(record.path, ExperimentOptions(train=99), {})
 
