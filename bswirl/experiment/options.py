@@ -21,7 +21,7 @@ class ExperimentOptions:
 
     policy: str = field(default="smollm2", metadata=_about("the policy that it begins with"))
     warm_start: int = field(
-        default=160,
+        default=400,
         metadata=_about(
             "other problems on whose own solutions the policy is trained first: the base policy of both "
             "objectives; 0: none"

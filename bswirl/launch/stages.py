@@ -65,6 +65,7 @@ class Stages:
         All are done, or ended in another way that `accept` accepts. Raises BswirlError for one that did not,
         once those beside it have ended, and CancelledError where the user interrupts: call again to go on.
         """
+        jobs = max(1, min(jobs, len(stages)))
         waiting, live, ended = list(stages), dict[str, int](), dict[str, Run]()
         try:
             while live or waiting:
