@@ -53,8 +53,8 @@ def run_variants(settings: BenchSettings, say: Say) -> list[Outcome]:
             turn = max(number - 1, 0) % len(workers)
             for worker in workers[turn:] + workers[:turn]:
                 worker.step()
-        _ask_exactness(workers, say)
         _ask_card(settings, workers, say)
+        _ask_exactness(workers, say)  # last: it turns models into float32
         return [worker.outcome for worker in workers]
 
 

@@ -129,5 +129,8 @@ def _cached(name: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
     except ModuleNotFoundError:
         return None
-    found = try_to_load_from_cache(name, "config.json")
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no name that the hub allows; loading will say so
+        return None
     return Path(found).parent if isinstance(found, str) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,19 @@ def set_dropout(model: Any, active: bool) -> None:
     for name, module in model.named_modules():
         if "lora_dropout" in name:
             module.train(active)
+
+
+@contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """Within, the adapter's dropout is off; then it is as it was."""
+    layers = [module for name, module in model.named_modules() if "lora_dropout" in name]
+    before = [layer.training for layer in layers]
+    set_dropout(model, False)
+    try:
+        yield
+    finally:
+        for layer, active in zip(layers, before, strict=True):
+            layer.train(active)
 
 
 def checkpoint_activations(model: Any) -> None:

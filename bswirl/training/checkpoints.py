@@ -61,6 +61,8 @@ def restore_rng(states: dict[str, Tensor]) -> None:
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `folder`/step-NNNNNN through a temporary folder and a rename, and drop all but the newest `keep`.
 
+    Later steps that are there are of an attempt that could not be resumed: they go too.
+
     Raises OSError (such as no space left) with nothing half-written behind.
     """
     from safetensors.torch import save as safetensors_bytes
@@ -91,7 +93,10 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
         sync_folder(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for _, old in list_checkpoints(folder)[:-keep]:
+    known = list_checkpoints(folder)
+    void = [path for step, path in known if step > checkpoint.step]  # of an attempt that was given up
+    valid = [path for step, path in known if step <= checkpoint.step]
+    for old in (*void, *valid[:-keep]):
         shutil.rmtree(old, ignore_errors=True)
     return final
 

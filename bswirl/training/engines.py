@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bswirl.errors import BswirlError
 from bswirl.training import rowwise
+from bswirl.training.adapter import without_dropout
 from bswirl.training.flex_check import flex_fault
 from bswirl.training.head import HeadValues, head_loss, head_values
 from bswirl.training.packing import Pack, pack
@@ -19,6 +20,8 @@ from bswirl.training.settings import TrainSettings
 from bswirl.training.step import StepValues, coefficients, needs_base, row_weights, tapers
 from bswirl.training.tree_attention import Kernel, supports_trees
 from bswirl.training.treewise import TreeModel, trees_of
+
+_HEAD_TOLERANCE = 0.03  # relative, as bfloat16 logits round
 
 Check = Callable[[], None]
 T = TypeVar("T")
@@ -44,6 +47,10 @@ class Engine(Protocol):
 
     def longest_pass(self, rows: Sequence[TrainingRow]) -> int:
         """Tokens of the longest forward pass that these rows take at the present budget."""
+        ...
+
+    def shrink(self, budget: int) -> None:
+        """Takes a smaller budget, and gives back what memory it can."""
         ...
 
 
@@ -92,6 +99,9 @@ class RowEngine:
             for batch in rowwise.microbatches(rows, self.budget)
         )
 
+    def shrink(self, budget: int) -> None:
+        self.budget = budget
+
 
 def rowwise_loss(
     values: rowwise.RowValues, rows: Sequence[TrainingRow], settings: TrainSettings, samples: int
@@ -123,7 +133,8 @@ class TreeEngine:
         total.tokens = sum(len(tree) for tree in trees)
         samples = total.samples
         with self.model.active():
-            ahead = self._logprobs_ahead(packs, ordered)
+            with without_dropout(self.model.model):
+                ahead = self._logprobs_ahead(packs, ordered, check)
             for part in packs:
                 check()
                 loss = self._loss(part, total, samples, ahead)
@@ -172,7 +183,9 @@ class TreeEngine:
         )
 
     @torch.no_grad()
-    def _logprobs_ahead(self, packs: Sequence[Pack], rows: Sequence[TrainingRow]) -> list[float] | None:
+    def _logprobs_ahead(
+        self, packs: Sequence[Pack], rows: Sequence[TrainingRow], check: Check
+    ) -> list[float] | None:
         """Where a tapered action lies in several packs: log π_θ of all rows, then log π_start of all rows."""
         if not tapers(rows, self.settings):
             return None
@@ -180,6 +193,7 @@ class TreeEngine:
             return None  # no row is in two packs
         now, start = (torch.zeros(len(rows), dtype=self.model.head.dtype) for _ in range(2))
         for part in packs:
+            check()
             places = _Places(part, self.model.device)
             values = head_values(
                 self.model.head,
@@ -210,6 +224,11 @@ class TreeEngine:
 
     def longest_pass(self, rows: Sequence[TrainingRow]) -> int:
         return max(len(part) for part in pack(trees_of(rows), self.budget))
+
+    def shrink(self, budget: int) -> None:
+        self.budget = budget
+        self.model.head.release()
+        self.model.cache.clear()  # its pieces were cut for the old budget
 
 
 class _Places:
@@ -245,6 +264,7 @@ def _add_values(total: StepValues, values: HeadValues, places: _Places) -> None:
 
 def make_engine(model: Any, settings: TrainSettings, warn: Callable[[str], None]) -> Engine:
     """The engine that the settings ask for; rows, with a warning, where the model cannot do trees."""
+    check_head(model)
     if settings.engine == "trees":
         if supports_trees(model.get_base_model()):
             return TreeEngine(model, settings, kernel=choose_kernel(model, warn))
@@ -252,15 +272,39 @@ def make_engine(model: Any, settings: TrainSettings, warn: Callable[[str], None]
     return RowEngine(model, settings)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory ran out; cuBLAS says so in words of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
+
+
+@torch.no_grad()
+def check_head(model: Any) -> None:
+    """Raises BswirlError where our reading of the model's output head is not the model's own.
+
+    Some architectures scale their logits in ways that no config names alike.
+    """
+    causal = model.get_base_model()
+    ids = torch.tensor([[3, 5, 4]], device=model.device)
+    own = causal(input_ids=ids, use_cache=False).logits[0].float()
+    body = getattr(causal, causal.base_model_prefix)
+    ours = rowwise.head_logits(causal, body(input_ids=ids, use_cache=False).last_hidden_state[0]).float()
+    if not float((own - ours).norm()) <= _HEAD_TOLERANCE * float(own.norm()):
+        raise BswirlError(
+            f"{type(causal).__name__} computes its logits in a way that training does not know",
+            "choose a model of another architecture",
+        )
+
+
 def choose_kernel(model: Any, warn: Callable[[str], None]) -> Kernel:
     """FlexAttention on a GPU where it does what it should; else blocks."""
-    if model.device.type != "cuda":
-        return "blocks"
     config = model.config.get_text_config()
+    if model.device.type != "cuda" or getattr(config, "attn_logit_softcapping", None):
+        return "blocks"  # a cap on the scores does not compile with FlexAttention
     heads = config.num_attention_heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    fault = flex_fault(model.device, model.dtype, heads, key_heads, width)
+    window = getattr(config, "sliding_window", None)
+    fault = flex_fault(model.device, model.dtype, heads, key_heads, width, window)
     if fault is not None:
         warn(f"FlexAttention does not work here ({fault}): training with plain attention, which is slower")
         return "blocks"
@@ -282,12 +326,14 @@ def within_memory(
         longest = engine.longest_pass(rows)
         try:
             return attempt()
-        except torch.OutOfMemoryError:
-            pass  # outside the handler the failed pass's tensors are free
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler the failed pass's tensors are free.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        engine.budget = max(1, min(engine.budget, longest) // 2)
+        engine.shrink(max(1, min(engine.budget, longest) // 2))
         if engine.longest_pass(rows) >= longest:
             raise BswirlError(
                 f"no GPU memory left for a pass of {longest} tokens, which cannot be made smaller",

@@ -155,6 +155,8 @@ def _run(
 ) -> tuple[HeadValues, Tensor]:
     """All chunks: the values, and the gradient [sites, width] where there are weights."""
     sites = len(hidden)
+    if base is not None and len(base) != sites:
+        raise ValueError(f"{len(base)} hidden states of the base policy for {sites} of the policy")
     logprob = torch.empty(len(targets), dtype=head.dtype, device=hidden.device)
     base_logprob = torch.empty_like(logprob) if base is not None else None
     entropy = torch.empty(sites, dtype=head.dtype, device=hidden.device)

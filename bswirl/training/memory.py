@@ -12,7 +12,7 @@ NF4_BYTES = 0.516  # a weight: 4 bits, an 8-bit scale for 64 of them, and a floa
 _WIDTHS = {"bfloat16": 2, "float32": 4}
 _ADAPTER_BYTES = {"adamw": 4 + 4 + 8, "adamw-8bit": 4 + 4 + 2}  # weight, gradient and AdamW's two moments
 _HEAD_CHUNK = {True: 256 << 20, False: 24 << 20}  # bytes of one chunk of logits, on a GPU and on a CPU
-_HEAD_CHUNKS = 3  # logits of both policies and probabilities
+_HEAD_CHUNKS = 5  # logits of both policies, probabilities, and what a sum and a cast take
 
 # Bytes that autograd keeps a token and layer: for each unit of the hidden width, of the key-value width, of
 # the inner width, and of the adapter's rank. Counted on Llama with an adapter on every linear layer.

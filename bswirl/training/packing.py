@@ -136,7 +136,7 @@ def _children(
     return sorted(parts, key=lambda part: max(len(rows[order[i]].ids) for i in range(*part)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Nodes [start, stop) of a tree, with the ancestors of `start` computed again in front of them.
 

@@ -47,7 +47,7 @@ class TreeMask:
         """The arrays are those of a Pack, [nodes]."""
         self.kernel = kernel
         self.end = torch.as_tensor(end, device=device)
-        self.positions = torch.as_tensor(positions, device=device)
+        self.positions = torch.as_tensor(positions, device=device, dtype=torch.int32)
         self._additive: dict[tuple[torch.dtype, int | None, int], list[Tensor]] = {}
         self._flex: dict[int | None, Any] = {}
         self.blocks = [] if kernel == "flex" else self._blocks(parent, end, device)
@@ -230,6 +230,10 @@ def _compiled_flex(device: str) -> Any:
     if device not in _COMPILED:
         from torch.nn.attention.flex_attention import flex_attention
 
+        # With and without a window, gradients or recomputation are graphs of their own; beyond the limit
+        # attention would silently run uncompiled.
+        dynamo: Any = torch._dynamo.config
+        dynamo.recompile_limit = max(64, dynamo.recompile_limit)
         _COMPILED[device] = (
             torch.compile(flex_attention, dynamic=True) if device == "cuda" else flex_attention
         )
@@ -237,8 +241,11 @@ def _compiled_flex(device: str) -> Any:
 
 
 def padded(pack_length: int, kernel: Kernel) -> int:
-    """How long a pack must be for its kernel: FlexAttention wants whole blocks."""
-    return -(-pack_length // FLEX_BLOCK) * FLEX_BLOCK if kernel == "flex" else pack_length
+    """How long a pack must be for its kernel: FlexAttention wants whole blocks.
+
+    Two at least: dynamo compiles a single one as a case of its own.
+    """
+    return max(2, -(-pack_length // FLEX_BLOCK)) * FLEX_BLOCK if kernel == "flex" else pack_length
 
 
 @contextmanager
@@ -264,6 +271,8 @@ def supports_trees(model: Any) -> bool:
     Recurrent layers, learned sinks and encoders see more than a node's ancestors and are left out.
     """
     config = model.config.get_text_config()
+    if _turns_by_the_longest(getattr(config, "rope_parameters", None) or {}):
+        return False
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     return (
         bool(getattr(model, "_supports_attention_backend", False))
@@ -271,3 +280,10 @@ def supports_trees(model: Any) -> bool:
         and not getattr(config, "is_encoder_decoder", False)
         and not any(hasattr(module, "sinks") for module in model.modules())
     )
+
+
+def _turns_by_the_longest(rope: dict[str, Any]) -> bool:
+    """Whether positions are turned by the longest one of a pass: a tree would then depend on its pack."""
+    parts = [rope, *(part for part in rope.values() if isinstance(part, dict))]  # some have one a layer type
+    kinds = {part.get("rope_type") for part in parts}
+    return bool(kinds & {"dynamic", "longrope"})

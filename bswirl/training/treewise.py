@@ -16,8 +16,6 @@ from bswirl.training.packing import Pack, Piece, Tree, assemble, build_tree
 from bswirl.training.rows import TrainingRow
 from bswirl.training.tree_attention import Kernel, TreeMask, padded, tree_attention
 
-_Key = tuple[bytes, int, int]  # digest of the tree, and the piece's nodes
-
 
 class BaseCache:
     """The base policy's hidden states at predicting nodes, kept on the host while there is room.
@@ -30,15 +28,20 @@ class BaseCache:
         self.limit = limit_bytes
         self.used = 0
         self.hits = 0
-        self._states: dict[_Key, Tensor] = {}
+        self._states: dict[bytes, Tensor] = {}
 
-    def get(self, key: _Key) -> Tensor | None:
+    def get(self, key: bytes) -> Tensor | None:
         """The states of a piece, [sites, width] on the host."""
         found = self._states.get(key)
         self.hits += found is not None
         return found
 
-    def put(self, key: _Key, states: Tensor) -> None:
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._states.clear()
+        self.used = 0
+
+    def put(self, key: bytes, states: Tensor) -> None:
         """Keeps the states, if they still fit."""
         size = states.numel() * states.element_size()
         if self.used + size <= self.limit:
@@ -85,21 +88,16 @@ class TreeModel:
     @torch.no_grad()
     def base_hidden(self, pack: Pack) -> Tensor:
         """The same of the base policy, from the cache where it is there."""
-        return torch.cat([self._base_of(piece) for piece in pack.pieces])
-
-    def _base_of(self, piece: Piece) -> Tensor:
-        if not self.cache.limit:
-            return self._base_pass(piece)
-        key = (_digest(piece.tree), piece.start, piece.stop)
-        known = self.cache.get(key)
-        if known is not None:
-            return known.to(self.device)
-        states = self._base_pass(piece)
-        self.cache.put(key, states)
-        return states
-
-    def _base_pass(self, piece: Piece) -> Tensor:
-        return self.base_pass(assemble([piece], [0]))
+        found = {piece: self.cache.get(_key(piece)) for piece in pack.pieces} if self.cache.limit else {}
+        missing = [piece for piece in pack.pieces if found.get(piece) is None]
+        if missing:
+            with self.model.disable_adapter():  # once: PEFT takes its time to switch
+                made = {piece: self.hidden(assemble([piece], [0])) for piece in missing}
+            if self.cache.limit:
+                for piece, states in made.items():
+                    self.cache.put(_key(piece), states)
+            found |= made
+        return torch.cat([found[piece].to(self.device) for piece in pack.pieces])
 
     @torch.no_grad()
     def base_pass(self, pack: Pack) -> Tensor:
@@ -116,5 +114,9 @@ def trees_of(rows: Sequence[TrainingRow]) -> list[Tree]:
     return [build_tree(part) for part in by_question.values()]
 
 
-def _digest(tree: Tree) -> bytes:
-    return hashlib.blake2b(tree.ids.tobytes() + tree.parent.tobytes(), digest_size=16).digest()
+def _key(piece: Piece) -> bytes:
+    """What a piece's hidden states follow from: its tokens, their tree, and which of them predict."""
+    tree, digest = piece.tree, hashlib.blake2b(digest_size=16)
+    for nodes in (tree.ids[piece.nodes], tree.parent[piece.nodes], piece.nodes, piece.predictors):
+        digest.update(len(nodes).to_bytes(8, "big") + nodes.tobytes())
+    return digest.digest()

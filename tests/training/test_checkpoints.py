@@ -85,3 +85,17 @@ class TestLoad:
         assert found is not None
         assert found.step == 1
         assert "step-000002" in warnings[0]
+
+
+class TestTimelines:
+    def test_a_run_that_began_again_keeps_its_own(self, tmp_path: Path) -> None:
+        """Where later checkpoints were unreadable, the first new one stays and those go."""
+        for step in (30, 40):
+            (checkpoints.save(tmp_path, checkpoint(step), 2) / "position.json").write_text("{")
+        assert checkpoints.load_newest(tmp_path, lambda _: None) is None
+        path = checkpoints.save(tmp_path, checkpoint(10), 2)
+        assert [number for number, _ in checkpoints.list_checkpoints(tmp_path)] == [10]
+        found = checkpoints.load_newest(tmp_path, lambda _: None)
+        assert path.is_dir()
+        assert found is not None
+        assert found.step == 10

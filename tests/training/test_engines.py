@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,14 @@ from bswirl.policies.local import load_model
 from bswirl.policies.rendering import encode_row
 from bswirl.training import tree_attention
 from bswirl.training.adapter import adapter_tensors, attach_adapter
-from bswirl.training.engines import RowEngine, TreeEngine, make_engine, within_memory
+from bswirl.training.engines import RowEngine, TreeEngine, check_head, make_engine, within_memory
 from bswirl.training.flex_check import flex_fault
 from bswirl.training.head import Head, head_loss, head_values
 from bswirl.training.packing import Pack
 from bswirl.training.rows import TrainingRow
 from bswirl.training.settings import TrainSettings
 from bswirl.training.step import StepValues
-from bswirl.training.tree_attention import TreeMask, attend, cut_into_blocks
+from bswirl.training.tree_attention import TreeMask, attend, cut_into_blocks, supports_trees
 from tests.tiny import perturb, tiny_model
 from tests.training.test_treewise import SMALL, adapted, assert_same_step, by_action, gradients, tree_rows
 
@@ -91,6 +93,8 @@ class _Full:
             self.failures += 1
             for weight in adapter_tensors(self.engine.model.model).values():
                 weight.grad = torch.ones_like(weight)
+            if self.failures % 2:
+                raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
             raise torch.OutOfMemoryError("CUDA out of memory")
         return self._hidden(pack)
 
@@ -140,14 +144,69 @@ class TestChoice:
         assert isinstance(make_engine(model, TrainSettings.from_dict({}), warnings.append), RowEngine)
         assert "row by row" in warnings[0]
 
+    @pytest.mark.parametrize(
+        "rope", [{"rope_type": "dynamic"}, {"full_attention": {"rope_type": "longrope"}}]
+    )
+    def test_rows_where_positions_depend_on_the_pass(self, rope: dict[str, Any]) -> None:
+        """Factors chosen by a pass's longest position would make a tree depend on its pack."""
+        model = tiny_model()
+        assert supports_trees(model)
+        model.config.rope_parameters = rope
+        assert not supports_trees(model)
+
+    def test_an_unknown_head_is_refused(self) -> None:
+        """A model that scales its logits otherwise than its config says to us."""
+        model = adapted("granite")
+        check_head(model)
+        model.get_base_model().config.logits_scaling = 1.0 / 3.0
+        right = model.get_base_model().forward
+
+        def multiplied(**inputs: Any) -> Any:
+            output = right(**inputs)
+            output.logits = output.logits * 9
+            return output
+
+        model.get_base_model().forward = multiplied
+        with pytest.raises(BswirlError, match="does not know"):
+            check_head(model)
+
+
+class TestCache:
+    def test_rows_that_predict_elsewhere_are_not_taken_for_others(self) -> None:
+        """The same tree with other actions on it: the base side is looked up by what predicts, too."""
+        model = adapted("llama")
+        chosen = TrainSettings.from_dict(SMALL | {"beta": 0.3, "negative_weight": 1.0})
+        rows = tree_rows(random.Random(15), questions=1)
+        others = [replace(row, action_start=1) for row in rows]
+        engine = TreeEngine(model, chosen)
+        for part in (rows, others):
+            reference = RowEngine(model, chosen).accumulate(part, lambda: None)
+            values = engine.accumulate(part, lambda: None)
+            assert values.kl_loss == pytest.approx(reference.kl_loss, rel=1e-9)
+            model.zero_grad(set_to_none=True)
+
+    def test_smaller_packs_begin_anew(self) -> None:
+        """What was cut for the old budget gives its room back."""
+        model, rows = adapted("llama"), tree_rows(random.Random(16))
+        engine = TreeEngine(model, TrainSettings.from_dict(SMALL))
+        engine.accumulate(rows, lambda: None)
+        assert engine.model.cache.used > 0
+        engine.shrink(20)
+        assert engine.model.cache.used == 0
+        engine.accumulate(rows, lambda: None)
+        engine.accumulate(rows, lambda: None)
+        assert engine.model.cache.hits > 0
+
 
 class TestKernel:
     def test_a_faulty_flex_attention_is_found_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that raises, one that is wrong, and one that is right, each told from the others."""
 
-        def plain(query: Any, key: Any, value: Any, tree: Any, *_: Any) -> torch.Tensor:
+        def plain(
+            query: Any, key: Any, value: Any, tree: Any, _scaling: Any, _cap: Any, window: Any
+        ) -> torch.Tensor:
             dense = TreeMask(parents(tree), tree.end.numpy(), tree.positions.numpy(), query.device, "dense")
-            return attend(None, query, key, value, None, tree=dense)[0].transpose(1, 2)
+            return attend(None, query, key, value, None, tree=dense, sliding_window=window)[0].transpose(1, 2)
 
         def parents(tree: Any) -> Any:
             return np.arange(-1, len(tree.end) - 1)  # which one block does not ask for
@@ -155,8 +214,12 @@ class TestKernel:
         shape = (torch.device("cpu"), torch.float32, 4, 2, 16)
         monkeypatch.setattr(tree_attention, "_flex_attention", plain)
         assert flex_fault(*shape) is None
+        assert flex_fault(*shape, 40) is None
         monkeypatch.setattr(tree_attention, "_flex_attention", lambda *given: 2 * plain(*given))
         assert "off by" in str(flex_fault(*shape))
+        monkeypatch.setattr(tree_attention, "_flex_attention", lambda *given: plain(*given) * math.nan)
+        assert "off by" in str(flex_fault(*shape))
+        assert flex_fault(*shape, 40) is not None
         monkeypatch.setattr(tree_attention, "_flex_attention", lambda *_: 1 // 0)
         assert flex_fault(*shape) == "integer division or modulo by zero"
 
