@@ -88,8 +88,11 @@ class TreeModel:
     @torch.no_grad()
     def base_hidden(self, pack: Pack) -> Tensor:
         """The same of the base policy, from the cache where it is there."""
-        found = {piece: self.cache.get(_key(piece)) for piece in pack.pieces} if self.cache.limit else {}
-        missing = [piece for piece in pack.pieces if found.get(piece) is None]
+        found: dict[Piece, Tensor] = {}
+        if self.cache.limit:
+            known = {piece: self.cache.get(_key(piece)) for piece in pack.pieces}
+            found = {piece: states for piece, states in known.items() if states is not None}
+        missing = [piece for piece in pack.pieces if piece not in found]
         if missing:
             with self.model.disable_adapter():  # once: PEFT takes its time to switch
                 made = {piece: self.hidden(assemble([piece], [0])) for piece in missing}
