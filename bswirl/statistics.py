@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist
 
 
@@ -17,14 +18,38 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
         raise ValueError(f"{successes} successes of {n}")
     if n == 0:
         return 0.0, 1.0
+    return _score_interval(successes / n, n, confidence)
+
+
+def _score_interval(share: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a share among n, which may be an effective number of observations."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = successes / n
     scale = 1 + z * z / n
     middle = (share + z * z / (2 * n)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, middle - half)
-    high = 1.0 if successes == n else min(1.0, middle + half)
+    low = 0.0 if share == 0 else max(0.0, middle - half)
+    high = 1.0 if share == 1 else min(1.0, middle + half)
     return low, high
+
+
+def clustered_wilson_interval(
+    successes: Sequence[bool], clusters: Sequence[Hashable], confidence: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval of a share among observations in clusters; (0, 1) where there is none.
+
+    n is divided by the design effect: the cluster-robust variance of the share (g/(g−1) correction) over the
+    binomial one, at least 1 (Kish 1965; Dean and Pagano 2015, J. Survey Statistics and Methodology 3:484).
+    Where no variance can be estimated (a share of 0 or 1, a single cluster) n is the number of clusters g.
+    """
+    if not successes:
+        return 0.0, 1.0
+    n, groups = len(successes), len(set(clusters))
+    share = sum(successes) / n
+    effective = float(groups)
+    if 0 < share < 1 and groups > 1:
+        design = _clustered_variance(successes, clusters) * n / (share * (1 - share))
+        effective = n / max(1.0, design)
+    return _score_interval(share, effective, confidence)
 
 
 def mcnemar_exact(fixed: int, broken: int) -> float:
@@ -51,18 +76,65 @@ def clustered_mean_interval(
     """
     if not values:
         raise ValueError("no value")
-    n = len(values)
-    mean = math.fsum(values) / n
+    mean = math.fsum(values) / len(values)
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(_clustered_variance(values, clusters))
+    return mean, mean - half, mean + half
+
+
+def _clustered_variance(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """The cluster-robust variance of the mean of `values`; NaN with fewer than two clusters."""
+    mean = math.fsum(values) / len(values)
     residuals: defaultdict[Hashable, list[float]] = defaultdict(list)
     for value, cluster in zip(values, clusters, strict=True):
         residuals[cluster].append(value - mean)
     groups = len(residuals)
     if groups < 2:
-        return mean, math.nan, math.nan
+        return math.nan
     spread = math.fsum(math.fsum(group) ** 2 for group in residuals.values())
-    error = math.sqrt(spread * groups / (groups - 1)) / n
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * error
-    return mean, mean - half, mean + half
+    return spread * groups / (groups - 1) / len(values) ** 2
+
+
+def cluster_bootstrap_interval(
+    counts: Sequence[Sequence[int]],
+    statistic: Callable[[Sequence[int]], float],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The percentile interval of a statistic of summed counts, whole clusters drawn with replacement.
+
+    `counts` has one vector a cluster (Field and Welsh 2007, J. R. Statist. Soc. B 69:369). A bound is the
+    smallest resampled value with at least that share of them at or below it. Resamples for which `statistic`
+    is NaN are left out; (NaN, NaN) where none is left. Raises ValueError where there is no cluster.
+    """
+    if not counts:
+        raise ValueError("no cluster")
+    draw = random.Random(seed)
+    values = []
+    for _ in range(resamples):
+        value = statistic([sum(column) for column in zip(*draw.choices(counts, k=len(counts)), strict=True)])
+        if not math.isnan(value):
+            values.append(value)
+    if not values:
+        return math.nan, math.nan
+    values.sort()
+    tail = (1 - confidence) / 2
+    ranks = (max(1, math.ceil(share * len(values) - 1e-9)) for share in (tail, 1 - tail))
+    low, high = (values[rank - 1] for rank in ranks)
+    return low, high
+
+
+def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float:
+    """Cohen's κ of two raters' yes and no (Cohen 1960, Educ. Psychol. Meas. 20:37).
+
+    (p_o − p_e)/(1 − p_e), p_e the agreement of independent raters with these shares of yes. NaN where nothing
+    was rated, or both raters gave one and the same answer throughout.
+    """
+    n = both + first_only + second_only + neither
+    first, second = both + first_only, both + second_only
+    expected = first * second + (n - first) * (n - second)  # both shares times n²
+    return (n * (both + neither) - expected) / (n * n - expected) if n * n != expected else math.nan
 
 
 def sign_flip_p(differences: Sequence[int]) -> float:

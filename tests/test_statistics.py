@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl.statistics import clustered_mean_interval, mcnemar_exact, sign_flip_p, wilson_interval
+from bswirl.statistics import (
+    cluster_bootstrap_interval,
+    clustered_mean_interval,
+    clustered_wilson_interval,
+    cohen_kappa,
+    mcnemar_exact,
+    sign_flip_p,
+    wilson_interval,
+)
 
 
 class TestWilson:
@@ -108,3 +117,131 @@ class TestSignFlip:
             sign_flip_p([-3] * 60 + [1] * 20)
         )
         assert 0 < sign_flip_p([3] * 100) == pytest.approx(2.0**-99)
+
+
+def share(counts: list[int] | tuple[int, ...]) -> float:
+    """Of (successes, observations); NaN where nothing was observed."""
+    return counts[0] / counts[1] if counts[1] else math.nan
+
+
+class TestClusteredWilson:
+    """clustered_wilson_interval."""
+
+    @given(st.lists(st.booleans(), min_size=1, max_size=60))
+    def test_never_narrower_than_without_clusters(self, successes: list[bool]) -> None:
+        """Clusters of one, or of copies, leave Wilson's interval of the clusters."""
+        low, high = clustered_wilson_interval(successes, range(len(successes)))
+        plain = wilson_interval(sum(successes), len(successes))
+        if 0 < sum(successes) < len(successes):
+            n = len(successes)
+            design = n / (n - 1)  # all that single observations add: the g/(g−1) correction
+            assert low <= plain[0] + 1e-12
+            assert high >= plain[1] - 1e-12
+            assert (high - low) / (plain[1] - plain[0]) < math.sqrt(design) + 1e-9
+        else:
+            assert (low, high) == pytest.approx(plain)
+
+    @given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(2, 6))
+    def test_copies_add_nothing(self, successes: list[bool], copies: int) -> None:
+        """Every observation several times in its cluster: the interval of the clusters."""
+        every = [value for value in successes for _ in range(copies)]
+        clusters = [place for place in range(len(successes)) for _ in range(copies)]
+        once = clustered_wilson_interval(successes, range(len(successes)))
+        assert clustered_wilson_interval(every, clusters) == pytest.approx(once)
+
+    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
+    def test_bounds_solve_the_score_equation_of_the_effective_number(
+        self, pairs: list[tuple[bool, int]]
+    ) -> None:
+        """n over the ratio of the sandwich variance, summed over all pairs, to share·(1 − share)/n."""
+        successes, clusters = [s for s, _ in pairs], [c for _, c in pairs]
+        n, groups, p = len(pairs), len(set(clusters)), sum(successes) / len(pairs)
+        effective = float(groups)
+        if 0 < p < 1 and groups > 1:
+            meat = sum((a - p) * (b - p) for a, x in pairs for b, y in pairs if x == y)
+            effective = n / max(1.0, max(0.0, meat) * groups / (groups - 1) / n / (p * (1 - p)))
+        low, high = clustered_wilson_interval(successes, clusters)
+        assert 0 <= low <= p <= high <= 1
+        for bound in (low, high):
+            if 0 < bound < 1:
+                error = math.sqrt(bound * (1 - bound) / effective)
+                assert abs(p - bound) == pytest.approx(1.959963985 * error, rel=1e-6)
+
+    def test_nothing_seen_says_nothing(self) -> None:
+        """No observation: 0 to 1; a cluster of a hundred that agree counts once."""
+        assert clustered_wilson_interval([], []) == (0.0, 1.0)
+        assert clustered_wilson_interval([True] * 100, [7] * 100) == pytest.approx(wilson_interval(1, 1))
+
+
+class TestClusterBootstrap:
+    """cluster_bootstrap_interval."""
+
+    @given(
+        st.lists(st.lists(st.booleans(), min_size=0, max_size=4), min_size=1, max_size=5),
+        st.integers(0, 2**31),
+    )
+    def test_equals_drawing_and_pooling(self, clusters: list[list[bool]], seed: int) -> None:
+        """Summed vectors give what pooling the drawn clusters' observations gives, draw by draw."""
+        counts = [(sum(cluster), len(cluster)) for cluster in clusters]
+        draw = random.Random(seed)
+        shares = []
+        for _ in range(40):
+            drawn = draw.choices(range(len(clusters)), k=len(clusters))
+            pooled = [value for place in drawn for value in clusters[place]]
+            shares += [sum(pooled) / len(pooled)] if pooled else []
+        found = cluster_bootstrap_interval(counts, share, resamples=40, seed=seed, confidence=0.5)
+        if not shares:
+            assert all(map(math.isnan, found))
+            return
+        at_most = [sum(other <= value for other in shares) / len(shares) for value in shares]
+        low = min(value for value, rank in zip(shares, at_most, strict=True) if rank >= 0.25 - 1e-9)
+        high = min(value for value, rank in zip(shares, at_most, strict=True) if rank >= 0.75 - 1e-9)
+        assert found == (low, high)
+
+    @pytest.mark.parametrize("confidence", [0.95, 0.8])
+    def test_comes_to_the_enumerated_quantiles(self, confidence: float) -> None:
+        """All 5⁵ resamples are equally likely: the bounds are quantiles of their distribution."""
+        counts = [(1, 3), (4, 4), (0, 2), (2, 5), (5, 7)]
+        every = [
+            share([sum(column) for column in zip(*drawn, strict=True)])
+            for drawn in itertools.product(counts, repeat=len(counts))
+        ]
+        low, high = cluster_bootstrap_interval(counts, share, resamples=20_000, confidence=confidence)
+        tail = (1 - confidence) / 2
+        for bound, wanted in ((low, tail), (high, 1 - tail)):
+            below = sum(value < bound - 1e-12 for value in every) / len(every)
+            at_most = sum(value <= bound + 1e-12 for value in every) / len(every)
+            assert below <= wanted + 0.006
+            assert at_most >= wanted - 0.006
+
+    def test_the_seed_decides(self) -> None:
+        """The same seed gives the same interval; without a cluster there is none."""
+        counts = [(place % 3, 3) for place in range(50)]
+        first = cluster_bootstrap_interval(counts, share, seed=4)
+        assert first == cluster_bootstrap_interval(counts, share, seed=4)
+        assert first != cluster_bootstrap_interval(counts, share, seed=5)
+        with pytest.raises(ValueError, match="no cluster"):
+            cluster_bootstrap_interval([], share)
+
+
+class TestKappa:
+    """cohen_kappa."""
+
+    @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
+    def test_equals_the_plain_version(self, pairs: list[tuple[bool, bool]]) -> None:
+        """Observed agreement against that of all pairs of one rater's answer with the other's."""
+        counts = [pairs.count(pair) for pair in itertools.product((True, False), repeat=2)]
+        kappa = cohen_kappa(*counts)
+        chance = [a == b for a, _ in pairs for _, b in pairs]
+        if not pairs or all(chance):
+            assert math.isnan(kappa)
+            return
+        observed, expected = sum(a == b for a, b in pairs) / len(pairs), sum(chance) / len(chance)
+        assert kappa == pytest.approx((observed - expected) / (1 - expected), abs=1e-12)
+
+    def test_known_values(self) -> None:
+        """Cohen's formula on a published table (20, 5, 10, 15: κ = 0.4), and its edges."""
+        assert cohen_kappa(20, 5, 10, 15) == pytest.approx(0.4)
+        assert cohen_kappa(7, 0, 0, 3) == 1.0
+        assert cohen_kappa(0, 5, 5, 0) == -1.0
+        assert math.isnan(cohen_kappa(9, 0, 0, 0))
