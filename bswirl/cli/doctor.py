@@ -86,6 +86,12 @@ def _versions(_invocation: Invocation) -> Iterator[Finding]:
         yield Finding("extra [train]", "note", f"missing: {missing}", remedy)
     if found:
         yield Finding("extra [train]", "ok", found)
+    found, missing = _installed(("math-verify",))
+    if missing:
+        remedy = "pip install 'bswirl[math]' to compare answers that are formulas"
+        yield Finding("extra [math]", "note", f"missing: {missing}", remedy)
+    else:
+        yield Finding("extra [math]", "ok", found)
 
 
 def _installed(names: tuple[str, ...]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bswirl.answers import algebra, is_plain
 from bswirl.errors import InputError
 from bswirl.policies.catalogue import PolicySpec, missing_extra, open_policy
 from bswirl.policies.scoring import DEFAULT_MAX_STEPS, score, solution_request, summarise
@@ -44,6 +45,9 @@ def _questions(context: RunContext) -> list[Question]:
         raise InputError("none of the questions has a gold answer", "choose another dataset")
     if len(questions) < len(every):
         context.warn(f"{len(every) - len(questions)} questions have no gold answer and were left out")
+    formulas = sum(not is_plain(question.gold or "") for question in questions)
+    if formulas and not algebra.is_installed():
+        context.warn(f"{formulas} gold answers are formulas, which match as text alone: {algebra.REMEDY}")
     return questions
 
 

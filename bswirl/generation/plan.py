@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from bswirl.answers import answers_match, read_answer
+from bswirl.answers import compare, read_answer
 from bswirl.policies.base import Sampled, SampleRequest
 from bswirl.records import Question
 from bswirl.steps import parse_solution
@@ -165,7 +165,7 @@ def trajectory_row(
         "prompt_sha": prompt_sha,
         "steps": rows,
         "answer": answer,
-        "is_correct": None if question.gold is None else answers_match(answer, question.gold),
+        "is_correct": None if question.gold is None else compare(answer, question.gold).matches,
         "unparsed": unparsed,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bswirl.answers import answers_match, read_answer
+from bswirl.answers import plain_match, read_answer
 from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
 from bswirl.store.bulk import insert_rows
 from bswirl.store.database import storable, utc_now
@@ -233,7 +233,7 @@ class _Importer:
             storable(sample.trajectory_id),
             IMPORTED,
             answer=answer,
-            is_correct=None if tree.gold is None or answer is None else answers_match(answer, tree.gold),
+            is_correct=None if tree.gold is None or answer is None else plain_match(answer, tree.gold),
         )
 
     def _note_opinions(self, sample: PlacedSample, question_id: int, action_id: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bswirl.answers import algebra
 from bswirl.errors import CancelledError, InputError
 from bswirl.evaluation import work
 from bswirl.policies.catalogue import PolicySpec
@@ -92,6 +93,18 @@ class TestRun:
         with RunContext(folder) as context:
             assert work.run(context)["n"] == 1
         assert "1 questions have no gold answer" in folder.journal_file.read_text()
+        assert "formulas" not in folder.journal_file.read_text()
         folder = make_run(tmp_path / "none", policy, [question(2, None)])
         with RunContext(folder) as context, pytest.raises(InputError, match="gold"):
             work.run(context)
+
+    def test_formulas_without_math_verify_are_warned_of(
+        self, tmp_path: Path, policy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Their accuracy would be too low."""
+        monkeypatch.setattr(algebra, "is_installed", lambda: False)
+        golds = enumerate(["\\sqrt{2}", "x + 1", "4", "yes"], start=1)
+        folder = make_run(tmp_path / "run", policy, [question(number, gold) for number, gold in golds])
+        with RunContext(folder) as context:
+            work.run(context)
+        assert "2 gold answers are formulas" in folder.journal_file.read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bswirl.answers import algebra
 from bswirl.judging.answer_check import check_answer
 
 
@@ -35,6 +36,13 @@ class TestAnswerCheck:
         verdict = check_answer("Answer: ...", "72")
         assert (verdict.status, verdict.reward) == ("judged", 0.0)
         assert "72" in verdict.rationale
+
+    def test_a_formula_nobody_can_compare_stays_unjudged(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is no 0, and the reason says what would help."""
+        monkeypatch.setattr(algebra, "is_installed", lambda: False)
+        verdict = check_answer("Answer: \\sqrt{16}", "4")
+        assert (verdict.status, verdict.correct, verdict.reward) == ("unjudged", None, None)
+        assert "pip install 'bswirl[math]'" in verdict.rationale
 
     @pytest.mark.parametrize("gold", [None, "", " "])
     def test_no_gold(self, gold: str | None) -> None:
