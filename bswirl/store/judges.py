@@ -2,8 +2,9 @@
 
 A judge is a name with a model and a prompt. The ranking in the settings is of names: the first judge of a
 listed name takes that place; a later one of the same name (another model or prompt) changes nothing until it
-is ranked. Imported verdicts know only their judge's name: such a judge stands right behind a full one of its
-name, or last where the settings do not list it.
+is ranked. A later version of a judge by rules stands right behind the one before it: it decides what that one
+has no verdict on. Imported verdicts know only their judge's name: such a judge stands right behind a full one
+of its name, or last where the settings do not list it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bswirl.store.database import Cursor
 from bswirl.store.writing import StoreWriter
 
 _RANKING = "ranking"
+_RULES = "rules"  # the model of judges that are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,9 @@ def rank_judge(writer: StoreWriter, name: str, rank: int | None, judge_id: int |
 def apply_ranking(writer: StoreWriter, names: Sequence[str]) -> bool:
     """Ranks by the names in the settings, where that list changed since it was last applied.
 
-    Of several judges of a listed name the one ranked so far (else the first) is taken, and those known by
-    name only behind it. Others lose their rank, but for those known by name only, which stay last. Returns
-    whether anything was done.
+    Of several judges of a listed name the one ranked so far (else the first) is taken; behind it versions of
+    the same rules and those known by name only. Others lose their rank, but for those known by name only,
+    which stay last. Returns whether anything was done.
     """
     text = json.dumps(list(names))
     before = _preference(writer.cursor)
@@ -106,7 +108,8 @@ def apply_ranking(writer: StoreWriter, names: Sequence[str]) -> bool:
     for name in dict.fromkeys(names):
         full = [entry for entry in entries if entry.name == name and not entry.name_only]
         full.sort(key=lambda entry: (entry.rank is None, entry.rank or 0, entry.judge_id))
-        order += full[:1] + [entry for entry in entries if entry.name == name and entry.name_only]
+        versions = [entry for entry in full[1:] if entry.model == _RULES == full[0].model]
+        order += full[:1] + versions + [entry for entry in entries if entry.name == name and entry.name_only]
     order += [entry for entry in _ranked(writer.cursor) if entry.name_only and entry not in order]
     _write_ranks(writer, order)
     if entries:
@@ -119,6 +122,8 @@ def _place(new: _Entry, ranked: list[_Entry], listed: list[str], *, imported: bo
     same = [index for index, entry in enumerate(ranked) if entry.name == new.name]
     if same and new.name_only:
         return same[-1] + 1
+    if new.model == _RULES and (versions := [index for index in same if ranked[index].model == _RULES]):
+        return versions[-1] + 1
     if same:
         return same[0] if all(ranked[index].name_only for index in same) else None
     if new.name not in listed:

@@ -236,6 +236,21 @@ class TestJudgeRanking:
             ("llm", "r1", None),
         ]
 
+    def test_a_later_version_of_rules_decides_what_the_earlier_did_not(self, kit: Kit) -> None:
+        """It stands right behind it, also when the settings' order is applied anew."""
+        run = self.seed(kit)
+        kit.feed(run, verdict(1, 1.0, model="rules"), verdict(1, 0.0, "llm"))
+        kit.feed(run, verdict(1, 0.0, prompt_sha="r2", model="rules"))
+        kit.feed(run, verdict(2, 0.0, prompt_sha="r2", model="rules"))
+        for names in (["answer-check", "reference"], ["reference", "answer-check"]):
+            with kit.writer.transaction():
+                apply_ranking(kit.writer, names)
+            assert self.verdicts(kit) == {"a": (1.0, "reference"), "Answer: 24": (0.0, "reference")}
+        assert kit.all("SELECT name, prompt_sha FROM judges WHERE rank IS NOT NULL ORDER BY rank") == [
+            ("reference", "r1"),
+            ("reference", "r2"),
+        ]
+
     def test_listed_judges_rank_in_the_settings_order(self, kit: Kit) -> None:
         """Whoever speaks first: the settings' order holds."""
         run = self.seed(kit)
