@@ -57,7 +57,7 @@ def read_lines(path: Path) -> Iterator[Line | Reject]:
             for number, line in enumerate(handle, start=1):
                 if line.strip():
                     empty = False
-                    yield _line(path, number, line)
+                    yield parse_line(str(path), number, line)
             if empty:
                 raise InputError(f"{path} is empty", "give a JSONL file: one JSON object a line")
     except OSError as error:
@@ -66,23 +66,25 @@ def read_lines(path: Path) -> Iterator[Line | Reject]:
         ) from error
 
 
-def _line(path: Path, number: int, line: bytes) -> Line | Reject:
+def parse_line(path: str, number: int, line: bytes) -> Line | Reject:
+    """One line of a JSONL file."""
     raw = line.decode("utf-8", errors="backslashreplace").rstrip("\r\n")
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=no_constant)
     except UnicodeDecodeError as error:
-        return Reject(str(path), number, f"not UTF-8 at byte {error.start + 1} of the line", raw)
+        return Reject(path, number, f"not UTF-8 at byte {error.start + 1} of the line", raw)
     except json.JSONDecodeError as error:
-        return Reject(str(path), number, f"not JSON: {error.msg} at character {error.pos + 1}", raw)
+        return Reject(path, number, f"not JSON: {error.msg} at character {error.pos + 1}", raw)
     except (BadLineError, RecursionError, ValueError) as error:
-        return Reject(str(path), number, f"not JSON: {error}", raw)
+        return Reject(path, number, f"not JSON: {error}", raw)
     if not isinstance(value, dict):
-        return Reject(str(path), number, "not a JSON object", raw)
+        return Reject(path, number, "not a JSON object", raw)
     return Line(number, value, raw)
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """For JSON's parser: NaN and the infinities are no JSON."""
     raise BadLineError(f"{name} is no JSON number")
 
 
