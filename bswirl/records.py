@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from bswirl.certificates import Certificate
 from bswirl.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -107,6 +108,7 @@ class Action:
     n_tokens: float | None = None  # mean over samples
     judge_reward: float | None = None
     judge: str | None = None
+    judge_progress: bool | None = None  # what that verdict says of progress; None where it says nothing
     human_reward: float | None = None
     reward: float | None = None  # effective
     source: RewardSource | None = None
@@ -214,6 +216,7 @@ class ActionDetail:
     verdicts: tuple[Verdict, ...]
     labels: tuple[Label, ...]
     samples: tuple[Sample, ...]
+    certificates: tuple[Certificate, ...] = ()  # the newest of each of its verdicts' judges
 
 
 @dataclass(frozen=True, slots=True)

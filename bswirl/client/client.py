@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bswirl.certificates import Certificate
 from bswirl.client.session import Session
 from bswirl.client.start import wait_until_stopped
 from bswirl.records import (
@@ -176,6 +177,16 @@ class Client(Session):
         """Gives a judge (the newest of that name) a rank; the lowest decides, without one it never does."""
         ranked = self.call("judge_rank", name=name, rank=rank, judge_id=judge_id)
         return [from_json(Judge, judge) for judge in ranked]
+
+    def certificates(self) -> list[Certificate]:
+        """Judges' certificates, newest first."""
+        return [from_json(Certificate, found) for found in self.call("certificates")]
+
+    def add_certificate(self, certificate: Certificate) -> Certificate:
+        """Keeps a certificate in the project, under its `client_uid` or one made here."""
+        uid = certificate.client_uid or str(uuid.uuid4())
+        kept = self.call("certificate_add", certificate={**to_json(certificate), "client_uid": uid})
+        return from_json(Certificate, kept)
 
     # import and export
 

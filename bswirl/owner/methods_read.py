@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from bswirl.errors import UsageError
+from bswirl.owner.certificates import certificates
 from bswirl.owner.session import Session
 from bswirl.store import queries
 from bswirl.store.database import snapshot
@@ -179,6 +180,7 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "shifts": _shifts,
     "answers": _answers,
     "judges": _judges,
+    "certificates": certificates,
     "ingest_errors": _ingest_errors,
 }
 STREAMS: dict[str, Callable[[Session, Fields], Stream]] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bswirl.errors import InputError
 from bswirl.records import Action, ActionDetail, Question, QuestionTree, Sample, State, Verdict
+from bswirl.store.certificates import newest_certificates
 from bswirl.store.database import Cursor, iso
 from bswirl.store.labels import newest_labels
 from bswirl.store.rewards import RANGE, actions_with_advantage
@@ -80,6 +81,7 @@ def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
         raise InputError(f"there is no action {action_id}", "`bswirl tree QUESTION` shows the numbers")
     tree = read_tree(cursor, row[0])
     action = next(action for action in tree.actions if action.action_id == action_id)
+    verdicts = _verdicts(cursor, action_id, row[0])
     return ActionDetail(
         question=tree.question,
         prefix=tree.prefixes()[action.state_id],
@@ -89,9 +91,12 @@ def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
             for other in tree.actions
             if other.state_id == action.state_id and other.action_id != action_id
         ),
-        verdicts=_verdicts(cursor, action_id, row[0]),
+        verdicts=verdicts,
         labels=tuple(newest_labels(cursor, 1000, action_id=action_id)),
         samples=_samples(cursor, action_id, row[0]),
+        certificates=newest_certificates(
+            cursor, {(verdict.judge, verdict.model, verdict.prompt_sha) for verdict in verdicts}
+        ),
     )
 
 

@@ -25,6 +25,7 @@ _NUMBERED = {
     "labels": "label_id",
     "judges": "judge_id",
     "runs": "run_id",
+    "certificates": "certificate_id",
 }
 
 

@@ -27,7 +27,7 @@ AUDITORS = ("ann", "bob", "cy")
 class Said:
     """Everything said of actions, in order."""
 
-    verdicts: list[tuple[int, str, float | None]] = field(default_factory=list)
+    verdicts: list[tuple[int, str, float | None, bool | None]] = field(default_factory=list)
     labels: list[dict[str, Any]] = field(default_factory=list)
 
     def in_force(self, action_id: int) -> list[dict[str, Any]]:
@@ -38,14 +38,16 @@ class Said:
                 newest[label["auditor"]] = label
         return sorted(newest.values(), key=self.labels.index)
 
-    def judge(self, action_id: int) -> tuple[float | None, str | None]:
+    def judge(self, action_id: int) -> tuple[float | None, str | None, bool | None]:
         for name in RANKING:
             rewards = [
-                r for a, judge, r in self.verdicts if a == action_id and judge == name and r is not None
+                (r, name, progress)
+                for a, judge, r, progress in self.verdicts
+                if a == action_id and judge == name and r is not None
             ]
             if rewards:
-                return rewards[-1], name
-        return None, None
+                return rewards[-1]
+        return None, None, None
 
     def override(self, action_id: int) -> tuple[float | None, bool]:
         votes = [label for label in self.in_force(action_id) if label["value"] in ("0", "1")]
@@ -59,7 +61,7 @@ class Said:
 
 
 def expected(said: Said, action: Action) -> dict[str, Any]:
-    judged, judge = said.judge(action.action_id)
+    judged, judge, progress = said.judge(action.action_id)
     human, conflict = said.override(action.action_id)
     in_force = said.in_force(action.action_id)
     reward = judged if human is None else human
@@ -69,6 +71,7 @@ def expected(said: Said, action: Action) -> dict[str, Any]:
     return {
         "judge_reward": judged,
         "judge": judge,
+        "judge_progress": progress,
         "human_reward": human,
         "reward": reward,
         "source": source,
@@ -104,8 +107,9 @@ def say(kit: Kit, rng: random.Random, actions: list[int]) -> Said:
         if rng.random() < 0.5:
             name = rng.choice([*RANKING, "nobody"])
             reward = rng.choice([0.0, 1.0, 0.25, None])
-            kit.feed(judge_run, verdict(action_id, reward, name))
-            said.verdicts.append((action_id, name, reward))
+            progress = rng.choice([True, False, None])
+            kit.feed(judge_run, verdict(action_id, reward, name, progress=progress))
+            said.verdicts.append((action_id, name, reward, progress))
         elif rng.random() < 0.75:
             label: dict[str, Any] = {
                 "action_id": action_id,
