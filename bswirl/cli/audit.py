@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bswirl.cli.certificates import certificates, certify
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import cell, json_option, note, number, print_facts, print_json, print_table
 from bswirl.display import safe_text
@@ -29,6 +30,10 @@ def audit(context: click.Context) -> None:
     """What people say of single steps. Without a command, lists the newest labels."""
     if context.invoked_subcommand is None:
         context.invoke(audit_list)
+
+
+audit.add_command(certify)
+audit.add_command(certificates)
 
 
 @audit.command("list")

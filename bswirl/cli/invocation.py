@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +27,16 @@ class Invocation:
         from bswirl.project import find_project
 
         return find_project(self.project_option)
+
+    def project_if_any(self) -> Project | None:
+        """The project to work on; None where none was named and this folder holds none.
+
+        Raises InputError where the one that was named is no project.
+        """
+        from bswirl.project import PROJECT_VARIABLE, SETTINGS_NAME
+
+        named = self.project_option is not None or os.environ.get(PROJECT_VARIABLE)
+        return self.project() if named or Path(SETTINGS_NAME).is_file() else None
 
     def connect(self, project: Project | None = None) -> Client:
         """A connection to the project's owner, which is started where none answers."""
