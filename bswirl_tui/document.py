@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from bswirl.certificates import Certificate, Estimate
 from bswirl.records import Action, ActionDetail, Label, Question, Sample, Verdict
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
@@ -82,7 +83,7 @@ def step_document(outline: Outline, action: Action, detail: ActionDetail | None,
     if detail is None:
         parts.append(Paragraph(Text(f"loading{glyphs().ellipsis}", colours.muted)))
         return Document(parts, focus)
-    parts += _verdicts(detail.verdicts, colours)
+    parts += _verdicts(detail, colours)
     parts += _labels(detail.labels, reader)
     parts += _samples(detail.samples, colours)
     return Document(parts, focus)
@@ -156,19 +157,43 @@ def _reward_words(action: Action, colours: Palette) -> Text:
     return joined(parts, style=colours.faint)
 
 
-def _verdicts(verdicts: Sequence[Verdict], colours: Palette) -> list[Paragraph]:
+def _verdicts(detail: ActionDetail, colours: Palette) -> list[Paragraph]:
     parts = [BLANK, heading("Verdicts", colours)]
-    if not verdicts:
+    certified = {certificate.identity: certificate for certificate in detail.certificates}
+    if not detail.verdicts:
         key = actions.spec("run.new").key_display
         parts.append(Paragraph(Text(f"none yet; {key} starts a judge", colours.muted)))
-    for verdict in sorted(verdicts, key=lambda verdict: -verdict.verdict_id):
+    for verdict in sorted(detail.verdicts, key=lambda verdict: -verdict.verdict_id):
         sign, facts = _verdict_facts(verdict, colours)
         name = line(verdict.judge, colours.strong, limit=60)
         where = Text(f"run {verdict.run_id}", colours.muted)
         parts.append(Paragraph(joined([name, facts, where], style=colours.faint), sign, indent=2))
         if verdict.rationale:
             parts.append(Paragraph(Text(clean(verdict.rationale)), indent=2))
+        certificate = certified.pop((verdict.judge, verdict.model, verdict.prompt_sha), None)
+        if certificate is not None:
+            words = certificate_words(certificate, detail.action.depth)
+            parts.append(Paragraph(Text(words, colours.muted), indent=2))
     return parts
+
+
+def certificate_words(certificate: Certificate, depth: int) -> str:
+    """How often a judge's `correct` agrees with people, in all and at a step's depth."""
+    rates = certificate.overall.steps
+    benchmark = clean(certificate.benchmark, one_line=True, limit=40)
+    words = (
+        f"`correct` certified on {benchmark}: TPR {_rate(rates.tpr)}, TNR {_rate(rates.tnr, interval=True)}, "
+        f"F1 {_rate(certificate.f1)}"
+    )
+    here = next((at.steps.tnr for at in certificate.depths if at.depth == depth), Estimate())
+    return words if here.value is None else f"{words}; at step {depth} TNR {_rate(here, interval=True)}"
+
+
+def _rate(estimate: Estimate, *, interval: bool = False) -> str:
+    if estimate.value is None:
+        return glyphs().dash
+    bounds = interval and estimate.low is not None and estimate.high is not None
+    return f"{estimate.value:.2f}" + (f" ({estimate.low:.2f} to {estimate.high:.2f})" if bounds else "")
 
 
 def _verdict_facts(verdict: Verdict, colours: Palette) -> tuple[Text, Text]:

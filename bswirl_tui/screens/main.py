@@ -172,6 +172,8 @@ class MainScreen(Labelling, RunsEntry):
         outline = self.tree_view.outline
         if outline is not None and change.touches(outline.tree.question.question_id):
             self._load_tree(outline.tree.question.question_id)
+        elif "verdicts" in change.topics and (key := self.tree_view.key):  # a certificate of its judge
+            self._load_detail(key)
 
     def refresh_tree(self, tree: QuestionTree) -> None:
         """Shows a newer state of the question on screen."""

@@ -6,11 +6,13 @@ import json
 import math
 from pathlib import Path
 
+from bswirl.certificates import Certificate, Rates
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import FrozenTree, NewQuestion, PlacedQuestion, PlacedSample, Run, to_json
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.journal import JournalWriter
+from tests.certified import a_certificate
 
 MADE_AT = "2026-01-02T03:04:05.000Z"
 
@@ -91,6 +93,12 @@ def fill(client: Client, questions: int = 6) -> None:
     """Two questions without samples, then as many with trees as asked for."""
     client.import_questions([question(90), question(91, split="test")])
     client.import_samples([placed(number) for number in range(questions)], "seed")
+
+
+def certificate() -> Certificate:
+    """Of the judge whose verdicts were imported; a benchmark with a hostile name."""
+    at_first = Rates(30, 2, 9, 1, 0.8, 0.98, 0.02, 0.4)
+    return a_certificate(model="", prompt_sha="", benchmark="bench\x1b[2J[/x]", depths=(at_first, Rates(5)))
 
 
 def finished_training(project: Project, client: Client, folder: Path, steps: int = 24) -> Run:

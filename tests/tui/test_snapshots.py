@@ -112,6 +112,12 @@ class TestVariants:
         """Labels, and auditors who disagree."""
         assert snap_compare(BswirlApp(labelled, "alice"), run_before=pressing("E"))
 
+    def test_certificate(self, project: Project, snap_compare: Compare) -> None:
+        """What is certified of the judge, below its verdict."""
+        with connect(project, auditor="alice") as alice:
+            alice.add_certificate(content.certificate())
+        assert snap_compare(BswirlApp(project, "alice"), terminal_size=(120, 40), run_before=pressing())
+
     def test_light_theme(self, shared: Project, snap_compare: Compare) -> None:
         """Dark on light."""
         app = BswirlApp(shared, "alice")
