@@ -10,6 +10,7 @@ from typing import Any
 
 from bswirl.client import Client
 from bswirl.errors import BswirlError, UsageError
+from bswirl.launch.certified import RewardJudges, certificates_for, corrects_by_certificate
 from bswirl.launch.inputs import input_rows, nothing_selected
 from bswirl.launch.requests import RunRequest, policies_json
 from bswirl.policies.catalogue import EMBEDDED, PolicySpec
@@ -28,17 +29,21 @@ def forecast_run(client: Client, request: RunRequest, *, tokenise: bool = False)
     """What a training run would be; nothing is written or started.
 
     With `tokenise` the policy's tokenizer counts the tokens where it is on this machine, which imports
-    transformers. Raises InputError where the run would have no input, UsageError on another kind of run.
+    transformers. Raises InputError where the run would have no input or lacks a certificate that it asks for,
+    UsageError on another kind of run.
     """
     if request.kind != "train":
         raise UsageError(f"a {request.kind} run has no forecast", "training runs have one")
     forecaster = forecaster_of(request, tokenise=tokenise)
     left_out: dict[str, Any] = {}
     selected = 0
-    for row in noted(input_rows(client, request, left_out), forecaster):
+    judges = RewardJudges()
+    for row in noted(judges.noted(input_rows(client, request, left_out)), forecaster):
         selected += bool(row)
     if not selected:
         raise nothing_selected(request, left_out)
+    if corrects_by_certificate(request):
+        certificates_for(client, request, judges)
     return finished(client, request, forecaster)
 
 

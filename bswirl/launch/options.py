@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bswirl.errors import UsageError
 from bswirl.records import Split
-from bswirl.training.settings import OBJECTIVE_DEFAULTS, TrainSettings
+from bswirl.training.settings import OBJECTIVE_DEFAULTS, TrainSettings, option_fields
 
 OptionKind = Literal["text", "whole", "number", "flag", "choice", "list"]
 
@@ -229,7 +229,8 @@ def options_of(kind: str) -> tuple[Option, ...]:
     options = []
     for cls in _CLASSES[kind]:
         hints = get_type_hints(cls)
-        options += [_option(kind, entry, hints[entry.name]) for entry in dataclasses.fields(cls)]
+        fields = option_fields() if cls is TrainSettings else dataclasses.fields(cls)
+        options += [_option(kind, entry, hints[entry.name]) for entry in fields]
     return tuple(sorted(options, key=lambda option: (not option.required, not option.basic)))
 
 

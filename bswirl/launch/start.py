@@ -7,14 +7,22 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bswirl.certificates import Certificate
 from bswirl.client import Client
 from bswirl.client.spawn import module_environment, spawn_module
 from bswirl.errors import BswirlError, InputError
+from bswirl.launch.certified import (
+    RewardJudges,
+    certificates_for,
+    corrects_by_certificate,
+    frozen_rates,
+    rate_words,
+)
 from bswirl.launch.checks import check_space
 from bswirl.launch.forecast import finished, forecaster_of, noted
 from bswirl.launch.inputs import input_rows, nothing_selected
@@ -55,7 +63,7 @@ def start_run(
     run_uid = str(uuid.uuid4())
     draft = project.runs_folder / f"{_DRAFT_PREFIX}{run_uid}"
     try:
-        folder = _freeze(client, project, request, draft, run_uid, forecaster)
+        folder = _freeze(client, project, request, draft, run_uid, forecaster, say)
         for spec in request.policies.values():
             if spec.model == EMBEDDED:
                 ensure_smollm2(log=say)
@@ -113,9 +121,13 @@ def _freeze(
     draft: Path,
     run_uid: str,
     forecaster: Forecaster | None,
+    say: Say | None,
 ) -> RunFolder:
     left_out: dict[str, Any] = {}
+    judges = RewardJudges()
     rows = input_rows(client, request, left_out)
+    if corrects_by_certificate(request):
+        rows = judges.noted(rows)
     if forecaster is not None:
         rows = noted(rows, forecaster)
     try:
@@ -139,7 +151,16 @@ def _freeze(
         raise nothing_selected(request, left_out)
     if forecaster is not None and (refusal := forecaster.refusal) is not None:
         raise refusal
+    if corrects_by_certificate(request):
+        _freeze_rates(folder, certificates_for(client, request, judges), say)
     return folder
+
+
+def _freeze_rates(folder: RunFolder, certificates: Sequence[Certificate], say: Say | None) -> None:
+    folder.write_config({**folder.read_config(), "certified_rates": frozen_rates(certificates)})
+    for certificate in certificates:
+        if say is not None:
+            say(rate_words(certificate))
 
 
 def _sweep_drafts(project: Project) -> None:

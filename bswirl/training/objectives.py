@@ -117,11 +117,13 @@ class ErrorRates:
 class JudgeRates:
     """Error rates by judge and depth (the step's number), with the overall ones where none were measured.
 
-    A depth of None is a judge at all depths.
+    A depth of None is a judge at all depths. With `of_correct` they are not of the reward but of the judge's
+    *correct*, among the steps that it says make progress.
     """
 
     overall: ErrorRates = ErrorRates()
     measured: Mapping[tuple[str, int | None], ErrorRates] = field(default_factory=dict)
+    of_correct: bool = False
 
     def of(self, judge: str | None, depth: int) -> ErrorRates:
         """The rates of `judge` at `depth`, else at all depths, else overall."""

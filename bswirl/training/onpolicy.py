@@ -105,12 +105,14 @@ class FreshActions:
         """The sample as an action with the reward of the reference judge, or of the answer check."""
         is_answer = bool(sample.is_answer)
         reward: float | None = None
+        progress: bool | None = None
         if is_answer and self._settings.answer_reward == "faithful":
             reward = faithful_reward(sample.text, state.steps)
         if reward is None and is_answer:
             reward = check_answer(sample.text, state.question.gold).reward
         elif reward is None:
-            reward = judge.judge(state.steps, sample.text).reward
+            judgement = judge.judge(state.steps, sample.text)
+            reward, progress = judgement.reward, judgement.progress
         return Action(
             action_id=number,
             state_id=state.state_id,
@@ -120,6 +122,7 @@ class FreshActions:
             samples=1,
             backbone=1,
             judge=(ANSWER_CHECK if is_answer else REFERENCE).name,
+            judge_progress=progress,
             reward=reward,
             source="answer" if is_answer else "judge",
         )

@@ -39,14 +39,28 @@ def reward_of(action: Action) -> float:
 
 
 def corrected_reward(action: Action, rates: JudgeRates) -> float:
-    """The action's reward, corrected where a judge gave it; people and the answer check are left alone."""
+    """The action's reward, corrected where a judge gave it; people and the answer check are left alone.
+
+    Rates of the judge's *correct* alone correct where it says that the step makes progress: there its reward
+    is its *correct*. Its word on progress is taken as it is, so a step without progress keeps its 0.
+    """
     reward = reward_of(action)
-    return rates.corrected(reward, action.judge, action.depth) if action.source == "judge" else reward
+    if action.source != "judge" or (rates.of_correct and not action.judge_progress):
+        return reward
+    return rates.corrected(reward, action.judge, action.depth)
 
 
 def judge_rates(settings: TrainSettings) -> JudgeRates:
-    """The error rates that the settings name: one pair for all judges and depths."""
-    return JudgeRates(ErrorRates(settings.judge_fpr, settings.judge_fnr))
+    """The error rates that the settings name: one pair for all judges and depths, or the certified ones.
+
+    Raises UsageError where certified rates are too high to correct with.
+    """
+    if settings.judge_rates == "given":
+        return JudgeRates(ErrorRates(settings.judge_fpr, settings.judge_fnr))
+    measured = {
+        (rates.judge, rates.depth): ErrorRates(rates.fpr, rates.fnr) for rates in settings.certified_rates
+    }
+    return JudgeRates(measured=measured, of_correct=True)
 
 
 def faithful_reward(answer: str, steps: Sequence[str]) -> float | None:

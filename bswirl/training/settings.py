@@ -7,12 +7,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from bswirl.certificates import CertifiedRates
 from bswirl.errors import UsageError
 from bswirl.training.objectives import ErrorRates
 
 Objective = Literal["swirl", "bswirl", "sft", "swirl-onpolicy"]
 Baseline = Literal["mean", "leave-one-out", "standardised"]
 AnswerReward = Literal["gold", "faithful"]
+RatesFrom = Literal["given", "certificate"]
 Engine = Literal["trees", "rows"]
 Optimizer = Literal["adamw", "adamw-8bit"]
 BestBy = Literal["margin", "accuracy", "none"]
@@ -139,6 +141,13 @@ class TrainSettings:
             "result of its own steps (faithful); labels decide over both"
         ),
     )
+    judge_rates: RatesFrom = field(
+        default="given",
+        metadata=_about(
+            "which error rates judged rewards are corrected by: given (judge_fpr and judge_fnr), or "
+            "certificate (what `bswirl audit certify` measured of each judge)"
+        ),
+    )
     judge_fpr: float = field(
         default=0.0,
         metadata=_about(
@@ -219,6 +228,7 @@ class TrainSettings:
     tensorboard: bool = field(
         default=False, metadata=_about("also write the metrics as TensorBoard events into the run's folder")
     )
+    certified_rates: tuple[CertifiedRates, ...] = field(default=(), metadata={"option": False})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainSettings:
@@ -228,13 +238,13 @@ class TrainSettings:
         """
         objective = values.get("objective") or "bswirl"
         _check_choice("objective", objective, Objective)
-        known = {entry.name: entry for entry in dataclasses.fields(cls)}
+        known = {entry.name: entry for entry in option_fields()}
         chosen = dict(OBJECTIVE_DEFAULTS[objective])
         for name, value in values.items():
             if name in known and value is not None:
                 chosen[name] = _checked(known[name], _HINTS[name], value)
-        settings = cls(**chosen)
-        ErrorRates(settings.judge_fpr, settings.judge_fnr)  # refuses rates that leave nothing to correct
+        settings = cls(**chosen, certified_rates=_certified(values.get("certified_rates") or ()))
+        _check_rates(settings)
         if settings.best_by == "accuracy" and not settings.validation_every:
             raise UsageError(
                 "best_by accuracy needs validations", "set validation_every, or use best_by margin"
@@ -242,10 +252,16 @@ class TrainSettings:
         return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as a JSON-ready dict that `from_dict` reads."""
+        """The settings as a JSON-ready dict that `from_dict` reads; certified rates lie beside them."""
         values = dataclasses.asdict(self)
         values["lora_targets"] = list(self.lora_targets)
+        del values["certified_rates"]
         return values
+
+
+def option_fields() -> tuple[dataclasses.Field[Any], ...]:
+    """What a user can set: all but what the launcher puts beside it."""
+    return tuple(entry for entry in dataclasses.fields(TrainSettings) if entry.metadata.get("option", True))
 
 
 _HINTS: dict[str, Any] = get_type_hints(TrainSettings)
@@ -253,7 +269,7 @@ _HINTS: dict[str, Any] = get_type_hints(TrainSettings)
 
 def help_texts() -> dict[str, str]:
     """The help text of every setting, by name."""
-    return {entry.name: entry.metadata["help"] for entry in dataclasses.fields(TrainSettings)}
+    return {entry.name: entry.metadata["help"] for entry in option_fields()}
 
 
 def choices() -> dict[str, tuple[str, ...]]:
@@ -282,6 +298,28 @@ def _check_choice(name: str, value: Any, kind: Any) -> Any:
     if value not in allowed:
         raise UsageError(f"unknown {name} {value!r}", f"use one of: {', '.join(allowed)}")
     return value
+
+
+def _check_rates(settings: TrainSettings) -> None:
+    """Raises UsageError on rates that leave nothing to correct, are given twice, or have no use."""
+    ErrorRates(settings.judge_fpr, settings.judge_fnr)
+    if settings.judge_rates == "given":
+        return
+    if settings.judge_fpr or settings.judge_fnr:
+        raise UsageError(
+            "judge_rates certificate goes without judge_fpr and judge_fnr",
+            "leave these out, or use judge_rates given",
+        )
+    if settings.objective == "sft":
+        raise UsageError("sft does not correct rewards", "leave out judge_rates, or use swirl or bswirl")
+
+
+def _certified(values: Any) -> tuple[CertifiedRates, ...]:
+    """The rates in a run's config. Raises UsageError where they are none."""
+    try:
+        return tuple(CertifiedRates(**value) for value in values)
+    except TypeError as error:
+        raise UsageError(f"certified_rates cannot be read: {error}", "start a new run") from error
 
 
 def _targets(value: Any) -> tuple[str, ...]:

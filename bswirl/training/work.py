@@ -26,7 +26,9 @@ def run(context: RunContext) -> dict[str, Any]:
     Raises InputError where nothing is left to train on, CancelledError (resumable), and BswirlError where the
     loss is not finite, the policy collapses, or the `train` extra is missing.
     """
-    settings = TrainSettings.from_dict(context.settings)
+    settings = TrainSettings.from_dict(
+        {**context.settings, "certified_rates": context.config.get("certified_rates")}
+    )
     try:
         from bswirl.training.adapter import save_adapter
         from bswirl.training.tensorboard import require_tensorboard

@@ -207,6 +207,21 @@ class TestFreshActions:
         assert {(row.reward, round(row.coefficient, 6)) for row in steps} <= {(1.0, 1.5), (0.0, -0.166667)}
         assert steps
 
+    def test_certified_rates_correct_steps_with_progress(self, policy: Path) -> None:
+        """By the reference judge's own; a step that makes no progress keeps its 0."""
+        rates = [{"judge": "reference", "depth": None, "fpr": 0.1, "fnr": 0.3}]
+        fresh = fresh_actions(policy, judge_rates="certificate", certified_rates=rates)
+        judge = onpolicy._judge_of(sum_tree(2).tree.question)
+        first, _ = logged_states(sum_tree(2))
+        for text, progress in ((sums(2)[0], True), (sums(2)[1], True), ("Step 1: Let us think.", False)):
+            sample = Sampled(text, 9, -1.0, "stop", is_answer=False)
+            action = fresh._judged(first, sample, judge, number=-2)
+            assert action.judge_progress is progress
+        steps = [row for step in range(1, 6) for row in rows_of(fresh, step) if row.state_id % 10 == 0]
+        found = {(row.reward, round(row.coefficient, 6)) for row in steps}
+        assert found <= {(1.0, 1.5), (0.0, -0.166667), (0.0, 0.0)}
+        assert (1.0, 1.5) in found
+
 
 class TestRun:
     def test_learns_to_write_what_is_rewarded(self, tmp_path: Path, policy: Path) -> None:

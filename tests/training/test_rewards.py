@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bswirl.errors import UsageError
-from bswirl.records import FrozenTree
-from bswirl.training.objectives import mean_advantages
-from bswirl.training.rewards import astray_states, faithful_reward, groups_of
+from bswirl.records import Action, FrozenTree
+from bswirl.training.objectives import ErrorRates, JudgeRates, mean_advantages
+from bswirl.training.rewards import astray_states, corrected_reward, faithful_reward, groups_of
 from bswirl.training.selection import select
 from bswirl.training.settings import TrainSettings
 from tests.tiny import small_tree
@@ -129,6 +129,59 @@ class TestCorrection:
         tree = with_actions(small_tree(1, ((1.0, 0.0),)), source={1000: "judge", 1001: "judge"})
         chosen = select(tree, settings(objective="sft", **RATES))
         assert [(entry.action.action_id, entry.coefficient) for entry in chosen] == [(1000, 1.0)]
+
+    def test_certified_rates_are_of_correct_alone(self) -> None:
+        """With progress the reward is the judge's `correct`: corrected, at each depth by its own rates.
+
+        Without progress, by people and by the answer check it stays as it is.
+        """
+        rates = [
+            {"judge": "j", "depth": None, "fpr": 0.1, "fnr": 0.3},
+            {"judge": "j", "depth": 2, "fpr": 0.5, "fnr": 0.0},
+        ]
+        tree = with_actions(
+            small_tree(1, ((1.0, 0.0, 0.0), (1.0, 0.0), (1.0, 0.0))),
+            source=dict.fromkeys((1000, 1001, 1002, 1010, 1011), "judge") | {1020: "answer", 1021: "human"},
+            judge=dict.fromkeys((1000, 1001, 1002, 1010, 1011), "j"),
+            judge_progress={1000: True, 1001: True, 1002: False, 1010: True, 1011: True, 1020: True},
+            backbone=dict.fromkeys((1001, 1002, 1011, 1021), 1),
+        )
+        chosen = select(tree, settings(objective="swirl", judge_rates="certificate", certified_rates=rates))
+        expected = [0.9 / 0.6, -0.1 / 0.6, 0.0, 0.5 / 0.5, -0.5 / 0.5, 1.0, 0.0]
+        assert [entry.coefficient for entry in chosen] == pytest.approx(expected)
+
+    def test_certified_correction_is_right_on_average(self) -> None:
+        """Whatever share of the steps is right: E[R̃] over a judge of these rates is `progress and right`."""
+        fpr, fnr = 0.4, 0.25
+        rates = JudgeRates(measured={("j", None): ErrorRates(fpr, fnr)}, of_correct=True)
+
+        def mean(right: bool, progress: bool) -> float:
+            says_correct = 1 - fnr if right else fpr
+            return sum(
+                share
+                * corrected_reward(
+                    Action(1, 1, 1, False, "", reward=float(correct and progress), source="judge",
+                           judge="j", judge_progress=progress),
+                    rates,
+                )
+                for correct, share in ((True, says_correct), (False, 1 - says_correct))
+            )  # fmt: skip
+
+        for right in (True, False):
+            for progress in (True, False):
+                assert mean(right, progress) == pytest.approx(float(right and progress))
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ({"judge_fpr": 0.1}, "goes without judge_fpr and judge_fnr"),
+            ({"objective": "sft"}, "sft does not correct rewards"),
+        ],
+    )
+    def test_certificates_and_what_they_go_without(self, values: dict[str, Any], words: str) -> None:
+        """Rates given too, or an objective that uses none, are refused with the settings."""
+        with pytest.raises(UsageError, match=words):
+            settings(judge_rates="certificate", **values)
 
     def test_hopeless_rates_are_refused_with_the_settings(self) -> None:
         """Before any run is made."""

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from bswirl.certificates import CertifiedRates
 from bswirl.errors import UsageError
 from bswirl.training.settings import OBJECTIVES, TrainSettings, choices, help_texts
 
@@ -35,6 +36,15 @@ class TestDefaults:
                 {"objective": objective, "policy": "p", "lora_targets": "q_proj,v_proj"}
             )
             assert TrainSettings.from_dict(settings.to_dict()) == settings
+
+    def test_certified_rates_come_beside_the_settings(self) -> None:
+        """They are no setting: no option has them, and they do not go out with the others."""
+        rates = {"judge": "j", "depth": None, "fpr": 0.2, "fnr": 0.1}
+        settings = TrainSettings.from_dict({"judge_rates": "certificate", "certified_rates": [rates]})
+        assert settings.certified_rates == (CertifiedRates("j", None, 0.2, 0.1),)
+        assert "certified_rates" not in settings.to_dict()
+        with pytest.raises(UsageError, match="certified_rates cannot be read"):
+            TrainSettings.from_dict({"certified_rates": [{"judge": "j"}]})
 
     def test_keys_of_others_are_left_alone(self) -> None:
         """The launcher's own settings may lie beside these."""

@@ -1,0 +1,129 @@
+"""A training run's correction by certificates: which judges gave its rewards, and what is certified of them.
+
+A run works by the newest certificate of each judge. Its rates are frozen into the run's config, because the
+worker never sees the store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bswirl.certificates import LEAST_STEPS, Certificate, certified_rates
+from bswirl.client import Client
+from bswirl.errors import InputError
+from bswirl.judging.catalogue import REFERENCE
+from bswirl.launch.requests import RunRequest
+from bswirl.records import FrozenTree, Judge, from_json
+from bswirl.training.objectives import LEAST_INFORMED
+
+Identity = tuple[str, str, str]  # a judge's name, model and prompt
+
+
+class RewardJudges:
+    """Which judges gave the rewards that a run trains on."""
+
+    def __init__(self) -> None:
+        self.rewards: Counter[str] = Counter()  # by judge
+        self.without_progress: Counter[str] = Counter()  # of those, rewards that do not say what progress is
+
+    def noted(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows as they are, their judges counted."""
+        for row in rows:
+            self._add(from_json(FrozenTree, row))
+            yield row
+
+    def _add(self, tree: FrozenTree) -> None:
+        if tree.probe:
+            return
+        selected = set(tree.selected)
+        for action in tree.tree.actions:
+            if action.action_id in selected and action.source == "judge" and action.judge:
+                self.rewards[action.judge] += 1
+                self.without_progress[action.judge] += action.judge_progress is None
+
+
+def corrects_by_certificate(request: RunRequest) -> bool:
+    """Whether the run asks for certified rates."""
+    return request.kind == "train" and request.settings["judge_rates"] == "certificate"
+
+
+def certificates_for(client: Client, request: RunRequest, judges: RewardJudges) -> list[Certificate]:
+    """The certificates by which the run corrects rewards: one of each judge that gives any.
+
+    Raises InputError where one is missing, does not suffice, or says that its judge is no better than chance.
+    """
+    newest: dict[Identity, Certificate] = {}
+    for certificate in client.certificates():
+        newest.setdefault(certificate.identity, certificate)
+    if request.settings["objective"] == "swirl-onpolicy":  # the worker judges fresh actions itself
+        wanted = [(REFERENCE.name, REFERENCE.model, REFERENCE.prompt_sha)]
+    else:
+        known = client.judges()
+        wanted = [_identity(name, known, judges) for name in sorted(judges.rewards)]
+    return [_checked(identity, newest.get(identity)) for identity in wanted]
+
+
+def frozen_rates(certificates: Sequence[Certificate]) -> list[dict[str, Any]]:
+    """Their rates as a run's config holds them."""
+    return [asdict(rates) for certificate in certificates for rates in certified_rates(certificate)]
+
+
+def rate_words(certificate: Certificate) -> str:
+    """What a run will be corrected by, in a line."""
+    overall, *depths = certified_rates(certificate)
+    places = ", ".join(str(rates.depth) for rates in depths)
+    return (
+        f"rewards of {certificate.judge} for steps with progress are corrected by certificate "
+        f"{certificate.certificate_id} ({certificate.benchmark} {certificate.file}, "
+        f"{certificate.with_gold} of {certificate.solutions} with a gold solution): "
+        f"FPR {overall.fpr:.3f}, FNR {overall.fnr:.3f}" + (f"; own rates at step {places}" if places else "")
+    )
+
+
+def _identity(name: str, known: Sequence[Judge], judges: RewardJudges) -> Identity:
+    """The one judge of that name whose verdicts decide.
+
+    Imported verdicts, whose judge has no model and prompt, say nothing of progress.
+    """
+    if judges.without_progress[name]:
+        raise InputError(
+            f"{judges.without_progress[name]} rewards of {name} do not say correct and progress apart, as "
+            "imported ones never do: no certificate is of them",
+            "judge the steps here: bswirl judge; or use judge_rates given",
+        )
+    ranked = [judge for judge in known if judge.name == name and judge.rank is not None and judge.verdicts]
+    deciding = [judge for judge in ranked if judge.model or judge.prompt_sha]
+    if len(deciding) != 1:
+        raise InputError(
+            f"{len(deciding)} judges called {name} decide, each with a model or prompt of its own",
+            "leave one of them a rank: bswirl judges rank",
+        )
+    return name, deciding[0].model, deciding[0].prompt_sha
+
+
+def _checked(identity: Identity, certificate: Certificate | None) -> Certificate:
+    name, model, prompt = identity
+    who = f"judge {name} ({model}, prompt {prompt[:12]})"
+    remedy = f"bswirl audit certify --judge {name} FILE"
+    if certificate is None:
+        raise InputError(f"{who} gave rewards and has no certificate", remedy)
+    number, usable = certificate.certificate_id, certified_rates(certificate)
+    if not usable:
+        raise InputError(
+            f"certificate {number} of {who} has too few steps with progress to correct by: it takes "
+            f"{LEAST_STEPS} correct and as many wrong ones",
+            f"{remedy} on a larger file",
+        )
+    for rates in usable:
+        informed = 1 - rates.fpr - rates.fnr
+        if informed < LEAST_INFORMED:
+            place = "" if rates.depth is None else f" at step {rates.depth}"
+            raise InputError(
+                f"certificate {number} of {who}{place}: FPR {rates.fpr:.3f} and FNR {rates.fnr:.3f} leave "
+                f"1 - FPR - FNR = {informed:.3f}, below {LEAST_INFORMED:g}: its verdicts cannot be corrected",
+                "use a better judge, or labels",
+            )
+    return certificate
