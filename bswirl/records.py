@@ -108,6 +108,7 @@ class Action:
     n_tokens: float | None = None  # mean over samples
     judge_reward: float | None = None
     judge: str | None = None
+    judge_id: int | None = None  # of several judges of that name (models, prompts) the very one
     judge_progress: bool | None = None  # what that verdict says of progress; None where it says nothing
     human_reward: float | None = None
     reward: float | None = None  # effective

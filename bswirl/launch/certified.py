@@ -6,8 +6,8 @@ worker never sees the store.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +26,8 @@ class RewardJudges:
     """Which judges gave the rewards that a run trains on."""
 
     def __init__(self) -> None:
-        self.rewards: Counter[str] = Counter()  # by judge
-        self.without_progress: Counter[str] = Counter()  # of those, rewards that do not say what progress is
+        self.judges: dict[str, set[int]] = defaultdict(set)  # their numbers, by name
+        self.without_progress: Counter[str] = Counter()  # rewards that do not say what progress is, by name
 
     def noted(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows as they are, their judges counted."""
@@ -41,7 +41,7 @@ class RewardJudges:
         selected = set(tree.selected)
         for action in tree.tree.actions:
             if action.action_id in selected and action.source == "judge" and action.judge:
-                self.rewards[action.judge] += 1
+                self.judges[action.judge].add(action.judge_id or 0)
                 self.without_progress[action.judge] += action.judge_progress is None
 
 
@@ -61,8 +61,8 @@ def certificates_for(client: Client, request: RunRequest, judges: RewardJudges) 
     if request.settings["objective"] == "swirl-onpolicy":  # the worker judges fresh actions itself
         wanted = [(REFERENCE.name, REFERENCE.model, REFERENCE.prompt_sha)]
     else:
-        known = client.judges()
-        wanted = [_identity(name, known, judges) for name in sorted(judges.rewards)]
+        known = {judge.judge_id: judge for judge in client.judges()}
+        wanted = [_identity(name, known, judges) for name in sorted(judges.judges)]
     return [_checked(identity, newest.get(identity)) for identity in wanted]
 
 
@@ -83,25 +83,22 @@ def rate_words(certificate: Certificate) -> str:
     )
 
 
-def _identity(name: str, known: Sequence[Judge], judges: RewardJudges) -> Identity:
-    """The one judge of that name whose verdicts decide.
-
-    Imported verdicts, whose judge has no model and prompt, say nothing of progress.
-    """
+def _identity(name: str, known: Mapping[int, Judge], judges: RewardJudges) -> Identity:
+    """The one judge of that name that gave rewards."""
     if judges.without_progress[name]:
         raise InputError(
             f"{judges.without_progress[name]} rewards of {name} do not say correct and progress apart, as "
             "imported ones never do: no certificate is of them",
             "judge the steps here: bswirl judge; or use judge_rates given",
         )
-    ranked = [judge for judge in known if judge.name == name and judge.rank is not None and judge.verdicts]
-    deciding = [judge for judge in ranked if judge.model or judge.prompt_sha]
-    if len(deciding) != 1:
+    gave = judges.judges[name]
+    if len(gave) > 1:
         raise InputError(
-            f"{len(deciding)} judges called {name} decide, each with a model or prompt of its own",
-            "leave one of them a rank: bswirl judges rank",
+            f"{len(gave)} judges called {name}, of other models or prompts, gave rewards: their rates differ",
+            "train on what one of them judged, or judge the steps again",
         )
-    return name, deciding[0].model, deciding[0].prompt_sha
+    judge = known[min(gave)]
+    return judge.name, judge.model, judge.prompt_sha
 
 
 def _checked(identity: Identity, certificate: Certificate | None) -> Certificate:

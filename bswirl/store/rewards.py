@@ -21,6 +21,7 @@ sampled AS (
 verdict_in_force AS (
   SELECT v.action_id, arg_min(v.reward, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS reward,
     arg_min(j.name, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS judge,
+    arg_min(j.judge_id, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS judge_id,
     arg_min_null(v.progress, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS judge_progress
   FROM verdicts v JOIN judges j USING (judge_id)
   WHERE v.{scope} AND j.rank IS NOT NULL AND v.status = 'judged' AND v.reward IS NOT NULL
@@ -40,7 +41,7 @@ override AS (
 effective AS (
   SELECT a.action_id, a.state_id, a.question_id, a.depth, a.is_answer, a.text,
     coalesce(n.samples, 0) AS samples, coalesce(n.backbone, 0) AS backbone, n.logprob, n.n_tokens,
-    v.reward AS judge_reward, v.judge, v.judge_progress, o.label, coalesce(o.labels, 0) AS labels,
+    v.reward AS judge_reward, v.judge, v.judge_id, v.judge_progress, o.label, coalesce(o.labels, 0) AS labels,
     o.adjudicated IS NULL AND coalesce(o.opinions, 0) > 1 AS conflict,
     coalesce(o.adjudicated, CASE WHEN o.opinions = 1 THEN o.opinion END)::DOUBLE AS human_reward,
     coalesce(human_reward, v.reward) AS reward,
@@ -68,6 +69,7 @@ ACTION_COLUMNS = (
     "n_tokens",
     "judge_reward",
     "judge",
+    "judge_id",
     "judge_progress",
     "human_reward",
     "reward",

@@ -175,21 +175,20 @@ class Shelf:
 
 
 def test_judges_are_told_apart(project: Project, policy: str) -> None:
-    """Two of a name that both decide are refused; those without a rank or a model decide nothing here."""
-    full, other = Judge(1, "j", "m", "p1", 1, 5), Judge(2, "j", "m", "p2", 2, 5)
-    unranked, imported = Judge(3, "j", "m", "p3", None, 5), Judge(4, "j", "", "", 3, 5)
-    judges = RewardJudges()
-    judges.rewards["j"] = 10
+    """A certificate of another prompt is none; rewards of two of a name are refused."""
+    known = (Judge(1, "j", "m", "p1", 1, 5), Judge(2, "j", "m", "p2", 2, 5))
     asked = request(project, policy)
 
-    def found(*known: Judge) -> list[Certificate]:
+    def found(*numbers: int) -> list[Certificate]:
+        judges = RewardJudges()
+        judges.judges["j"].update(numbers)
         return certificates_for(cast(Client, Shelf(*known)), asked, judges)
 
-    assert [one.prompt_sha for one in found(full, unranked, imported)] == ["p1"]
-    with pytest.raises(InputError, match="2 judges called j decide"):
-        found(full, other)
-    with pytest.raises(InputError, match="0 judges called j decide"):
-        found(unranked, imported)
+    assert [one.prompt_sha for one in found(1)] == ["p1"]
+    with pytest.raises(InputError, match=r"judge j \(m, prompt p2\) gave rewards and has no certificate"):
+        found(2)
+    with pytest.raises(InputError, match="2 judges called j, of other models or prompts, gave rewards"):
+        found(1, 2)
 
 
 def test_rewards_that_no_certificate_can_be_of(client: Client, project: Project, policy: str) -> None:

@@ -158,6 +158,8 @@ class TestRewards:
                 limit=10,
             )
             assert total == 3
+            judges: dict[int | None, str | None] = {None: None}
+            judges |= dict(kit.all("SELECT judge_id, name FROM judges"))
             for row in rows:
                 tree = read_tree(kit.cursor, row.question_id)
                 live = dead = 0
@@ -178,6 +180,7 @@ class TestRewards:
                     for action in group:
                         wanted = expected(said, action)
                         assert {name: getattr(action, name) for name in wanted} == wanted
+                        assert judges[action.judge_id] == action.judge
                         if wanted["reward"] is None:
                             assert action.advantage is None
                         else:
