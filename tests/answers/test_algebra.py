@@ -200,6 +200,19 @@ class TestProcess:
             time.sleep(0.05)
         assert not process.exists()
 
+    def test_a_forked_process_asks_one_of_its_own(self) -> None:
+        """Questions and replies of two do not mix in one pipe."""
+        code = (
+            "import os; from bswirl.answers import algebra\n"
+            "assert algebra.equal('x+1', '1+x')[0]; mine = algebra._shared._process.pid\n"
+            "if os.fork() == 0:\n"
+            "    assert algebra.equal('x+2', '2+x')[0]\n"
+            "    os._exit(algebra._shared._process.pid == mine)\n"
+            "assert os.wait()[1] == 0\n"
+            "assert algebra.equal('x+3', '3+x')[0] and algebra._shared._process.pid == mine\n"
+        )
+        assert python(code, check=False).returncode == 0
+
     def test_one_that_does_not_start_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """And is not started again and again."""
         monkeypatch.setattr(algebra, "_PROCESS", "bswirl.answers.not_there")
