@@ -11,6 +11,7 @@ _LAYERS = 3  # of `\text{\textbf{…}}` that are opened
 
 _BOX = re.compile(r"(?P<minus>(?<![\w)])[-−]\s?)?\\(?:boxed|fbox)\s{0,2}\{")
 _ANNOTATION = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's `<<48/2=24>>`
+_TAG = re.compile(r"</?(?:b|i|u|em|strong|code|span|p|sub|sup)>")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPERSCRIPT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,9}")
 _VULGAR = re.compile(r"[¼½¾⅐-⅞]")
@@ -79,7 +80,7 @@ def plain_text(text: str) -> str:
 
     `\\frac{3}{4}` and `¾` become `3/4`. Commands that calculate (`\\sqrt`) and unknown ones stay.
     """
-    text = _ANNOTATION.sub("", text)
+    text = _TAG.sub("", _ANNOTATION.sub("", text))
     text = _SUPERSCRIPT.sub(lambda match: "^" + match.group().translate(_SUPERSCRIPTS), text)
     text = _VULGAR.sub(_vulgar, text).replace("⁄", "/").replace("{,}", ",")
     if "\\" in text or "~" in text:

@@ -40,7 +40,7 @@ _FACTOR = (
 _TOKEN = re.compile(
     rf"(?P<glued>(?:[A-Za-zÀ-ÖØ-öø-ÿ]|[_^]\{{?[-−]?)\d[\d.,]*)"  # x2, cm^2, B12: part of a name
     rf"|(?P<sign>{_SIGN})?(?:{_CURRENCY}(?P<minus>[-−])?)?(?:"
-    rf"(?P<mixed>\d{{1,9}})\s{{1,2}}(?:and\s{{1,2}})?(?P<mixed_top>\d{{1,9}})/(?P<mixed_bottom>\d{{1,9}}){_END}"
+    rf"(?P<mixed>\d{{1,60}})\s{{1,2}}(?:and\s{{1,2}})?(?P<mixed_top>\d{{1,60}})/(?P<mixed_bottom>\d{{1,60}}){_END}"
     rf"|{_POWER.replace('POWER', 'power')}{_END}"
     rf"|(?P<number>{_UNSIGNED})(?:\s?/\s?(?P<over>{_GROUPS}|\d{{1,60}})"
     rf"|[eE](?P<exponent>[-−+]?\d{{1,3}})(?!\w)|\s?[×xX*·]\s?{_POWER.replace('POWER', 'times_power')})?{_END}"
@@ -69,6 +69,9 @@ _OPERATOR_AFTER = re.compile(
     r"|[-−–]\s?(?:[\d(\\$.]|[b-hj-zB-HJ-Z](?![A-Za-z]))|[xX]\s?\d)"
     r"|[xyznijXYZN](?![A-Za-z])|\((?:\s?[-\d]|[a-z][^a-z])"
 )
+_NEGATIVE = re.compile(r"\b(?:negative|minus)\s{1,3}(?=[$\d.])", re.IGNORECASE)
+_AND_A_HALF = re.compile(r"(?<=\d)\s{1,3}and\s{1,3}(?:a|one)[\s-](half|third|quarter)\b", re.IGNORECASE)
+_PARTS = {"half": "1/2", "third": "1/3", "quarter": "1/4"}
 _COMMAND = re.compile(r"\\[A-Za-z]")
 _SPACED = re.compile(r"(?<![\d.,:/-])[1-9]\d{0,2}(?: \d{3}){1,19}(?![\d/])")
 _ASSIGNMENT = re.compile(r"(?:^|[,;]|\band\b)\s{0,9}[A-Za-z]\w{0,12}\s{0,9}=")
@@ -79,7 +82,7 @@ _PREPOSITION = re.compile(
 )
 _JOINED = re.compile(
     r"(?:(?:\s{1,3}[A-Za-z'’-]{1,20}){0,3}\s{0,3}(?:,?\s{0,3}\b(?:and|or|plus|to|through|versus|vs\.?)\b|[;&])"
-    r"|\s{0,3},)[\s$({\[]{0,9}",
+    r"|\s{0,3},(?:\s{0,3}[A-Za-z' ]{1,20}[:=])?)[\s$({\[]{0,9}",
     re.IGNORECASE,
 )
 _COMPOUND = re.compile(
@@ -126,7 +129,7 @@ def read_quantity(text: str) -> Quantity | None:
     In prose numbers behind a preposition come last (`in 4 weeks she did 34 hours`). None where there is none,
     where it is part of a formula, and where several are stated side by side.
     """
-    text = _SPACED.sub(lambda match: match.group().replace(" ", ""), plain_text(text[:_LONGEST]))
+    text = _in_digits(plain_text(text[:_LONGEST]))
     if _COMMAND.search(text) or len(_ASSIGNMENT.findall(text)) > 1:
         return None
     start = max(text.rfind("="), text.rfind("≈")) + 1
@@ -138,8 +141,7 @@ def read_quantity(text: str) -> Quantity | None:
     if quantity is None or not _stands_alone(text, tokens[place]):
         return None
     for one, other in pairwise(tokens[max(0, place - 1) : place + 2]):
-        between = text[one.end() : other.start()]
-        if _JOINED.fullmatch(between) or _COMPOUND.fullmatch(between):
+        if _side_by_side(text, one, other):
             beside = _quantity(one if other is tokens[place] else other)
             if beside is None or not quantity.same(beside):
                 return None
@@ -185,6 +187,21 @@ def format_number(value: Fraction) -> str:
 def _tokens(text: str, start: int) -> Iterator[re.Match[str]]:
     """Numbers and what looks like them, from `start` on; digits in names (`x2`, `cm^2`) are left out."""
     return (match for match in _TOKEN.finditer(text, start) if match["glued"] is None)
+
+
+def _in_digits(text: str) -> str:
+    """A stated text with `200 000`, `negative 7` and `2 and a half` in digits."""
+    text = _SPACED.sub(lambda match: match.group().replace(" ", ""), text)
+    text = _NEGATIVE.sub("-", text)
+    return _AND_A_HALF.sub(lambda match: " " + _PARTS[match.group(1).lower()], text)
+
+
+def _side_by_side(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
+    """Whether two numbers make a list or one measure: `3 or 4`, `5 feet 4`; not `240 5-dollar bills`."""
+    between = text[one.end() : other.start()]
+    if between.isspace():
+        return not re.match(r"-[A-Za-z]", text[other.end() : other.end() + 2])
+    return bool(_JOINED.fullmatch(between) or _COMPOUND.fullmatch(between))
 
 
 def _is_aside(text: str, token: re.Match[str]) -> bool:
