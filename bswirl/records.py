@@ -171,6 +171,11 @@ class Verdict:
     rationale: str | None = None
     raw: str | None = None
     created_at: str = ""  # ISO 8601, UTC
+    votes: dict[str, Any] | None = None  # how they fell; see docs/formats.md
+    cost: float | None = None  # dollars
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duplicate_of: int | None = None  # the action whose verdict was copied
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ COLUMNS: dict[str, str] = {
     " text VARCHAR, finish VARCHAR",
     "verdicts": "verdict_id BIGINT, action_id BIGINT, question_id INTEGER, run_id INTEGER, judge_id INTEGER,"
     " status VARCHAR, correct BOOLEAN, progress BOOLEAN, reward DOUBLE, rationale VARCHAR, raw VARCHAR,"
-    " latency_ms DOUBLE, created_at TIMESTAMP",
+    " latency_ms DOUBLE, created_at TIMESTAMP, votes VARCHAR, cost DOUBLE, prompt_tokens INTEGER,"
+    " completion_tokens INTEGER, duplicate_of BIGINT",
     "labels": "label_id BIGINT, client_uid VARCHAR, action_id BIGINT, question_id INTEGER, value VARCHAR,"
     " withdraws VARCHAR, adjudicates BOOLEAN, flagged BOOLEAN, auditor VARCHAR, peer_uid INTEGER,"
     " reason VARCHAR, blind BOOLEAN, created_at TIMESTAMP, previous_sha VARCHAR, sha VARCHAR",

@@ -274,6 +274,7 @@ class _Importer:
                     None,
                     None,
                     utc_now(),
+                    *(None,) * 5,
                 )
             )
         insert_rows(self._writer.cursor, "verdicts", rows)

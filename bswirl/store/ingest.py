@@ -19,12 +19,14 @@ from bswirl.store.journal_rows import (
     AnswerRow,
     BranchesRow,
     MetricsRow,
+    PromptRow,
     ShiftsRow,
     TrajectoryRow,
     VerdictRow,
     parse_answer,
     parse_branches,
     parse_metrics,
+    parse_prompt,
     parse_shifts,
     parse_trajectory,
     parse_verdict,
@@ -38,7 +40,7 @@ from bswirl.store.writing import StoreWriter
 
 MAX_LINE_KEPT = 10_000  # characters of a bad line
 
-Parsed = TrajectoryRow | BranchesRow | VerdictRow | MetricsRow | ShiftsRow | AnswerRow
+Parsed = TrajectoryRow | BranchesRow | VerdictRow | MetricsRow | ShiftsRow | AnswerRow | PromptRow
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Parsed]] = {
     "trajectory": parse_trajectory,
@@ -47,6 +49,7 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], Parsed]] = {
     "metrics": parse_metrics,
     "shifts": parse_shifts,
     "answer": parse_answer,
+    "prompt": parse_prompt,
 }
 _log = logging.getLogger(__name__)
 
@@ -197,6 +200,10 @@ class _Batch:
                         row.n_tokens,
                     )
                 )
+            case PromptRow():
+                self._writer.cursor.execute(
+                    "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?)", [row.sha, row.purpose, row.text]
+                )
             case dict():
                 self._standing_row(row)
                 return
@@ -317,6 +324,11 @@ class _Batch:
                 row.raw,
                 row.latency_ms,
                 self._now,
+                row.votes,
+                row.cost,
+                row.prompt_tokens,
+                row.completion_tokens,
+                row.duplicate_of,
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,20 @@ class VerdictRow:
     rationale: str | None
     raw: str | None
     latency_ms: float | None
+    votes: str | None  # JSON
+    cost: float | None  # dollars
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    duplicate_of: int | None  # the action whose verdict this is
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRow:
+    """A prompt that the run asks with."""
+
+    sha: str
+    purpose: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +175,18 @@ def parse_verdict(row: dict[str, Any]) -> VerdictRow:
         rationale=fields.optional_text("rationale"),
         raw=fields.optional_text("raw"),
         latency_ms=fields.number("latency_ms"),
+        votes=_votes(fields),
+        cost=fields.number("cost"),
+        prompt_tokens=fields.optional_integer("prompt_tokens"),
+        completion_tokens=fields.optional_integer("completion_tokens"),
+        duplicate_of=fields.optional_integer("duplicate_of", high=INT64),
     )
+
+
+def parse_prompt(row: dict[str, Any]) -> PromptRow:
+    """Raises RowError."""
+    fields = Fields(row)
+    return PromptRow(fields.text("sha"), fields.text("purpose"), fields.text("text"))
 
 
 def parse_metrics(row: dict[str, Any]) -> MetricsRow:
@@ -193,6 +219,14 @@ def parse_answer(row: dict[str, Any]) -> AnswerRow:
         is_correct=fields.flag("is_correct"),
         n_tokens=fields.optional_integer("n_tokens"),
     )
+
+
+def _votes(fields: Fields) -> str | None:
+    votes = fields.object("votes")
+    try:
+        return json.dumps(votes, allow_nan=False) if votes else None
+    except ValueError as error:
+        raise RowError("`votes` holds a number that is none") from error
 
 
 def _sampler(fields: Fields) -> Sampler:

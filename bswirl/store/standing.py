@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bswirl.store.database import moment, utc_now
-from bswirl.store.fields import Fields, RowError
+from bswirl.store.fields import INT64, Fields, RowError
 from bswirl.store.runs import RunStanding
 
 FINAL = ("done", "failed", "cancelled")
 WARNINGS_KEPT = 50
+_SPENDING = ("calls", "requests", "recorded", "failures", "prompt_tokens", "completion_tokens", "in_flight")
 
 
 def note_work(standing: RunStanding) -> bool:
@@ -53,13 +54,23 @@ def _warning(standing: RunStanding, fields: Fields) -> None:
     standing.warnings = [*standing.warnings, fields.text("text")][-WARNINGS_KEPT:]
 
 
+def _spending(standing: RunStanding, fields: Fields) -> None:
+    """The run's calls and costs so far, of all its attempts."""
+    spent: dict[str, int | float | None] = {
+        name: fields.optional_integer(name, high=INT64) for name in _SPENDING
+    }
+    spent["cost"] = fields.number("cost")
+    standing.summary = {**standing.summary, "spending": spent}
+    note_work(standing)
+
+
 def _end(standing: RunStanding, fields: Fields) -> None:
     status = fields.text("status")
     if status not in FINAL:
         raise RowError(f"a run cannot end as `{status}`")
     standing.exit_code = fields.optional_integer("exit_code", low=-(2**31))
     standing.error = fields.optional_text("error")
-    standing.summary = fields.object("summary")
+    standing.summary = {**standing.summary, **fields.object("summary")}
     standing.status, standing.waiting = status, None
     standing.ended_at = moment(fields.optional_text("at") or "") or utc_now()
 
@@ -69,5 +80,6 @@ STANDING_ROWS: dict[str, Callable[[RunStanding, Fields], None]] = {
     "waiting": _waiting,
     "progress": _progress,
     "warning": _warning,
+    "spending": _spending,
     "end": _end,
 }

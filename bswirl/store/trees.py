@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -103,11 +104,15 @@ def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
 def _verdicts(cursor: Cursor, action_id: int, question_id: int) -> tuple[Verdict, ...]:
     rows = cursor.execute(
         "SELECT verdict_id, action_id, run_id, name, model, prompt_sha, status, correct, progress, reward,"
-        " rationale, raw, created_at FROM verdicts JOIN judges USING (judge_id)"
+        " rationale, raw, created_at, votes, cost, prompt_tokens, completion_tokens, duplicate_of"
+        " FROM verdicts JOIN judges USING (judge_id)"
         " WHERE question_id = ? AND action_id = ? ORDER BY verdict_id DESC",
         [question_id, action_id],
     ).fetchall()
-    return tuple(Verdict(*(*row[:-1], iso(row[-1]))) for row in rows)
+    return tuple(
+        Verdict(*row[:12], iso(row[12]), None if row[13] is None else json.loads(row[13]), *row[14:])
+        for row in rows
+    )
 
 
 def _samples(cursor: Cursor, action_id: int, question_id: int) -> tuple[Sample, ...]:
