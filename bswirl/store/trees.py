@@ -110,7 +110,7 @@ def _verdicts(cursor: Cursor, action_id: int, question_id: int) -> tuple[Verdict
         [question_id, action_id],
     ).fetchall()
     return tuple(
-        Verdict(*row[:12], iso(row[12]), None if row[13] is None else json.loads(row[13]), *row[14:])
+        Verdict(*(*row[:12], iso(row[12]), None if row[13] is None else json.loads(row[13]), *row[14:]))
         for row in rows
     )
 
