@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import getpass
 import os
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bswirl.errors import InputError
+from bswirl.settings import PolicySettings, Settings, read_settings
 
 SETTINGS_NAME = "bswirl.toml"
 PROJECT_VARIABLE = "BSWIRL_PROJECT"
-DEFAULT_RANKING = ("answer-check", "reference")
+
+__all__ = [
+    "PROJECT_VARIABLE",
+    "SETTINGS_NAME",
+    "PolicySettings",
+    "Project",
+    "Settings",
+    "account_name",
+    "find_project",
+    "load_settings",
+]
 
 _NEW_SETTINGS = """\
 # Settings of this bswirl project. docs/formats.md lists every key.
@@ -26,6 +35,15 @@ ranking = ["answer-check", "reference"]   # the first judge that has a verdict d
 # [policies.my-model]
 # path = "models/my-model"       # a local Hugging Face folder, or a hub id
 # adapter = "adapters/mine"      # optional PEFT adapter on top
+
+# Models behind an endpoint; docs/endpoints.md tells more.
+# [endpoints.local]
+# url = "http://127.0.0.1:8000/v1"
+# key = "MY_KEY"                 # the NAME of an environment variable; leave it out where no key is needed
+
+# [judges.qwen72b]
+# endpoint = "together"          # built in; its key is in $TOGETHER_API_KEY
+# model = "Qwen/Qwen2.5-72B-Instruct-Turbo"
 """
 
 
@@ -129,39 +147,9 @@ def find_project(option: str | os.PathLike[str] | None = None) -> Project:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """A policy named in the settings: a Hugging Face folder or hub id, and an optional adapter."""
-
-    name: str
-    path: str
-    adapter: str | None = None
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `bswirl.toml` says."""
-
-    auditor: str
-    ranking: tuple[str, ...] = DEFAULT_RANKING
-    policies: dict[str, PolicySettings] = field(default_factory=dict)
-
-
 def load_settings(project: Project) -> Settings:
     """Reads the project's settings. Raises InputError that names the file, the place and the remedy."""
-    path = project.settings_file
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "check that the file is readable") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}", "mend that line") from error
-    return Settings(
-        auditor=_text(path, values, "auditor") or account_name(),
-        ranking=_ranking(path, values),
-        policies=_policies(project, values),
-    )
+    return read_settings(project.settings_file, project.root, account_name())
 
 
 def account_name() -> str:
@@ -170,47 +158,3 @@ def account_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid-{os.getuid()}"
-
-
-def _text(path: Path, table: dict[str, Any], key: str) -> str | None:
-    value = table.get(key)
-    if value is None or isinstance(value, str):
-        return value
-    raise InputError(f"{path}: `{key}` must be a text", f'write {key} = "…"')
-
-
-def _ranking(path: Path, values: dict[str, Any]) -> tuple[str, ...]:
-    ranking = values.get("judges", {}).get("ranking", list(DEFAULT_RANKING))
-    if not isinstance(ranking, list) or not all(isinstance(name, str) for name in ranking):
-        raise InputError(
-            f"{path}: `judges.ranking` must be a list of names",
-            'write ranking = ["answer-check", "reference"]',
-        )
-    return tuple(ranking)
-
-
-def _policies(project: Project, values: dict[str, Any]) -> dict[str, PolicySettings]:
-    path = project.settings_file
-    policies = {}
-    for name, table in values.get("policies", {}).items():
-        if not isinstance(table, dict):
-            raise InputError(
-                f"{path}: `policies.{name}` must be a table", f"write [policies.{name}] and its keys below"
-            )
-        model = _text(path, table, "path")
-        if not model:
-            raise InputError(f"{path}: policy `{name}` has no `path`", 'add path = "FOLDER" or a hub id')
-        adapter = _text(path, table, "adapter")
-        policies[name] = PolicySettings(
-            name=name,
-            path=_resolved(project, model),
-            adapter=str((project.root / adapter).resolve()) if adapter else None,
-            description=_text(path, table, "description") or "",
-        )
-    return policies
-
-
-def _resolved(project: Project, model: str) -> str:
-    """A folder beside the project as an absolute path; anything else is a hub id and stays as it is."""
-    candidate = (project.root / Path(model).expanduser()).resolve()
-    return str(candidate) if candidate.is_dir() or model.startswith((".", "/", "~")) else model

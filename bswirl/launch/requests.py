@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bswirl.errors import UsageError
-from bswirl.judging.catalogue import resolve_judge
+from bswirl.judging.catalogue import JudgeSpec, resolve_judge
 from bswirl.launch.checks import SAMPLING_PACKAGES, TRAINING_PACKAGES, check_packages
 from bswirl.launch.options import parse_options
-from bswirl.policies.catalogue import PolicySpec, resolve_policy
+from bswirl.policies.catalogue import PolicySpec, require_local, resolve_policy
 from bswirl.policies.devices import check_device_name
 from bswirl.project import Project
+from bswirl.serving.calls import ServedModel
 from bswirl.training.settings import TrainSettings
 
 _SELECTING = {"dataset", "split", "limit"}
+_SELECTING_ACTIONS = {*_SELECTING, "judge", "again"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,20 @@ class RunRequest:
     settings: dict[str, Any]
     select: dict[str, Any]  # filters of the owner's `select`
     policies: dict[str, PolicySpec] = field(default_factory=dict)
+    judge: JudgeSpec | None = None
     from_solutions: bool = False  # train on the datasets' solutions instead of sampled trees
+
+    @property
+    def models(self) -> tuple[PolicySpec, ...]:
+        """The policies, and the local model that judges."""
+        judge = self.judge.local if self.judge is not None else None
+        return (*self.policies.values(), *((judge,) if judge is not None else ()))
+
+    @property
+    def served(self) -> tuple[ServedModel, ...]:
+        """The models behind endpoints that the run will call."""
+        specs = (*self.policies.values(), *((self.judge,) if self.judge is not None else ()))
+        return tuple(dict.fromkeys(spec.served for spec in specs if spec.served is not None))
 
 
 def make_request(kind: str, project: Project, values: dict[str, Any]) -> RunRequest:
@@ -49,7 +64,7 @@ def generate_request(project: Project, **values: Any) -> RunRequest:
     """
     options = parse_options("generate", values)
     spec = _policy(project, options)
-    check_packages(_needed(SAMPLING_PACKAGES, options), "sampling from a local model")
+    _check_sampling(spec, options, "sampling from a local model")
     return RunRequest(
         kind="generate",
         name=spec.name,
@@ -59,11 +74,25 @@ def generate_request(project: Project, **values: Any) -> RunRequest:
     )
 
 
-def judge_request(project: Project | None = None, **values: Any) -> RunRequest:  # noqa: ARG001 - as the others
-    """Judging; takes the fields of JudgeOptions. Raises UsageError on a wrong option or an unknown judge."""
+def judge_request(project: Project | None = None, **values: Any) -> RunRequest:
+    """Judging; takes the fields of JudgeOptions.
+
+    Raises UsageError on a wrong option or an unknown judge, InputError where its prompt or model is wrong,
+    BswirlError where a package is missing.
+    """
     options = parse_options("judge", values)
-    judge = resolve_judge(options["judge"])
-    return RunRequest(kind="judge", name=judge.name, settings={"judge": judge.name}, select=options)
+    judge = resolve_judge(options["judge"], project, options.get("prompt"))
+    if judge.kind == "local":
+        check_packages(SAMPLING_PACKAGES, f"the judge {judge.name}, a local model,")
+    # A later version of rules stands behind the earlier one; another prompt or model is another judge.
+    exactly = {} if judge.kind == "rules" else {"model": judge.model, "prompt_sha": judge.prompt_sha}
+    return RunRequest(
+        kind="judge",
+        name=judge.name,
+        settings={"judge": judge.name, **_without(options, _SELECTING_ACTIONS)},
+        select={**_only(options, _SELECTING_ACTIONS), **exactly},
+        judge=judge,
+    )
 
 
 def train_request(project: Project, **values: Any) -> RunRequest:
@@ -75,6 +104,7 @@ def train_request(project: Project, **values: Any) -> RunRequest:
     if options["split"] == "test" and not options["allow_test"]:
         raise UsageError("the test split is not for training", "--allow-test insists on it")
     spec = _policy(project, options)
+    require_local(spec, "to be trained")
     settings = TrainSettings.from_dict(options)
     check_packages(_needed(TRAINING_PACKAGES, options), "training")
     if settings.tensorboard:
@@ -95,7 +125,7 @@ def evaluate_request(project: Project, **values: Any) -> RunRequest:
     """Evaluation; takes the fields of EvaluateOptions. Raises as `generate_request`."""
     options = parse_options("evaluate", values)
     spec = _policy(project, options)
-    check_packages(_needed(SAMPLING_PACKAGES, options), "evaluating a local model")
+    _check_sampling(spec, options, "evaluating a local model")
     return RunRequest(
         kind="evaluate",
         name=spec.name,
@@ -116,6 +146,26 @@ def _policy(project: Project, options: dict[str, Any]) -> PolicySpec:
     spec = resolve_policy(options["policy"], project)
     options["policy"] = spec.name
     return spec
+
+
+def _check_sampling(spec: PolicySpec, options: dict[str, Any], what: str) -> None:
+    """Raises BswirlError where a local policy lacks packages, UsageError where a served one gets a device."""
+    if spec.kind != "served":
+        check_packages(_needed(SAMPLING_PACKAGES, options), what)
+        return
+    for flag, given in (
+        ("--device", options["device"] != "auto"),
+        ("--load-in-4bit", options["load_in_4bit"]),
+    ):
+        if given:
+            raise UsageError(
+                f"{flag} is for local models: {spec.name} runs where its endpoint {_endpoint(spec)} is",
+                "leave it out",
+            )
+
+
+def _endpoint(spec: PolicySpec) -> str:
+    return spec.served.endpoint if spec.served is not None else ""
 
 
 def _needed(packages: tuple[str, ...], options: dict[str, Any]) -> tuple[str, ...]:

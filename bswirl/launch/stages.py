@@ -109,10 +109,16 @@ class Stages:
     def _unclaimed(self, request: RunRequest) -> Run | None:
         """A run of just this request that no stage has: one whose starter was killed before it noted it."""
         claimed = set(self._runs.values())
-        wanted = _normal([request.settings, request.select, policies_json(request)])
+        judge = request.judge.to_json() if request.judge is not None else None
+        wanted = _normal([request.settings, request.select, policies_json(request), judge])
         for run in self._client.runs(kind=request.kind, limit=_MANY):
             config = run.config
-            found = [config.get("settings"), config.get("select"), config.get("policies")]
+            found = [
+                config.get("settings"),
+                config.get("select"),
+                config.get("policies"),
+                config.get("judge"),
+            ]
             if run.run_id not in claimed and _normal(found) == wanted:
                 return run
         return None

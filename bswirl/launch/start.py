@@ -64,9 +64,8 @@ def start_run(
     draft = project.runs_folder / f"{_DRAFT_PREFIX}{run_uid}"
     try:
         folder = _freeze(client, project, request, draft, run_uid, forecaster, say)
-        for spec in request.policies.values():
-            if spec.model == EMBEDDED:
-                ensure_smollm2(log=say)
+        if any(spec.kind == "local" and spec.model == EMBEDDED for spec in request.models):
+            ensure_smollm2(log=say)
         if forecaster is not None and on_forecast is not None:
             on_forecast(finished(client, request, forecaster))
         config = folder.read_config()
@@ -139,7 +138,11 @@ def _freeze(
             rows=rows,
             settings=request.settings,
             policies=policies_json(request),
-            extra={"select": request.select, "project": str(project.root)},
+            extra={
+                "select": request.select,
+                "project": str(project.root),
+                **({"judge": request.judge.to_json()} if request.judge is not None else {}),
+            },
         )
         sync_folder(project.runs_folder)
     except OSError as error:

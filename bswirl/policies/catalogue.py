@@ -6,14 +6,17 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.project import PolicySettings, Project, load_settings
+from bswirl.prompts import Prompt, Purpose, prompt_text, shipped_text
 from bswirl.records import from_json
 from bswirl.resources import demo_folder
+from bswirl.serving.calls import ServedModel
+from bswirl.serving.endpoints import served_model
 
 if TYPE_CHECKING:
     from bswirl.policies.base import Policy
@@ -29,14 +32,16 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class PolicySpec:
-    """A resolved policy: what to load and how it is prompted. Frozen into a run's config."""
+    """A resolved policy: what to load or call, and how it is prompted. Frozen into a run's config."""
 
     name: str
-    model: str  # "smollm2", a folder, a .gguf file, or a hub id
+    model: str  # "smollm2", a folder, a .gguf file, or a hub id; a served model's name on its server
     adapters: tuple[str, ...] = ()  # folders of PEFT adapters, merged into the model in this order
-    kind: str = "local"
+    kind: str = "local"  # or "served"
     few_shot: bool = False  # sampled with a fixed two-shot chat in front of the canonical rendering
     description: str = ""
+    served: ServedModel | None = None
+    prompts: dict[str, str] = field(default_factory=dict)  # a served policy's prompt files, by purpose
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,6 +60,8 @@ def policy_names(project: Project | None) -> list[str]:
 
 def resolve_policy(name: str, project: Project | None = None) -> PolicySpec:
     """The policy that `name` means: builtin, in `bswirl.toml`, a model folder, a hub id, or `NAME@RUN`.
+
+    Prompt files of a served policy are read here, and stay in the spec.
 
     `NAME@RUN` is NAME with the adapter that training run RUN made on top, `NAME@RUN/best` with that of the
     run's best step. Raises UsageError for a name that means nothing and InputError where its files are
@@ -83,14 +90,27 @@ def open_policy(
     batch_size: int = 32,
     log: Callable[[str], None] | None = None,
 ) -> Policy:
-    """Loads the policy, ready to sample `batch_size` rows at a time. Imports torch."""
-    if spec.kind != "local":
-        raise UsageError(f"policy {spec.name} is of an unknown kind: {spec.kind}", "update bswirl")
+    """Loads a local policy, ready to sample `batch_size` rows at a time. Imports torch.
+
+    Raises UsageError for a served one: `bswirl.policies.served` samples those, through a caller.
+    """
+    require_local(spec, "to be loaded")
     require_extra()
     from bswirl.policies.local import LocalPolicy, load_model
 
     loaded = load_model(spec, device=device, load_in_4bit=load_in_4bit, log=log)
     return LocalPolicy(spec, loaded, batch_size=batch_size)
+
+
+def require_local(spec: PolicySpec, purpose: str) -> None:
+    """Raises UsageError unless the policy's weights are here: a served one can only be sampled."""
+    if spec.kind == "served":
+        raise UsageError(
+            f"policy {spec.name} is behind an endpoint: its weights are not here {purpose}",
+            "name a local one: `bswirl policies list` shows which are",
+        )
+    if spec.kind != "local":
+        raise UsageError(f"policy {spec.name} is of an unknown kind: {spec.kind}", "update bswirl")
 
 
 def require_extra() -> None:
@@ -129,7 +149,38 @@ def check_adapter_folder(folder: Path) -> None:
             raise InputError(f"adapter {folder} has no {name}", "give a folder that PEFT saved")
 
 
+def local_spec(name: str, model: str) -> PolicySpec:
+    """A local model as the settings name it, without adapters or examples. Raises InputError."""
+    return PolicySpec(name, model if model == EMBEDDED else _checked_model(model, None))
+
+
+def read_prompt(path: str | None, purpose: Purpose) -> Prompt:
+    """The prompt in that file, or the shipped one. Raises InputError where it is for another purpose."""
+    where = path or f"{purpose}.toml, which ships with bswirl,"
+    prompt = Prompt.parse(prompt_text(Path(path)) if path else shipped_text(purpose), where)
+    if prompt.purpose != purpose:
+        raise InputError(
+            f"{where}: a prompt for a {prompt.purpose}, not for a {purpose}",
+            f"`bswirl prompts copy {purpose} FILE` makes one",
+        )
+    return prompt
+
+
+def _served_spec(settings: PolicySettings, model: ServedModel) -> PolicySpec:
+    files: dict[Purpose, str | None] = {"solution": settings.solution_prompt, "step": settings.step_prompt}
+    return PolicySpec(
+        settings.name,
+        model.model,
+        kind="served",
+        description=settings.description or f"served by {model.endpoint}",
+        served=model,
+        prompts={purpose: read_prompt(path, purpose).text for purpose, path in files.items()},
+    )
+
+
 def _from_settings(settings: PolicySettings) -> PolicySpec:
+    if settings.served is not None:
+        return _served_spec(settings, served_model(settings.served))
     adapters = (settings.adapter,) if settings.adapter else ()
     for adapter in adapters:
         check_adapter_folder(Path(adapter))

@@ -1,0 +1,75 @@
+"""The settings of a project as plain records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DEFAULT_RANKING = ("answer-check", "reference")
+TOGETHER = "together"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """An OpenAI-compatible server. `key` is the name of an environment variable, never a key."""
+
+    name: str
+    url: str  # with the version in it, without a slash at its end
+    key: str | None = None
+    in_flight: int = 64
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout: float = 120.0  # seconds for one attempt
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSettings:
+    """A model behind an endpoint. Prices are in dollars a million tokens."""
+
+    endpoint: EndpointSettings
+    model: str
+    price_in: float | None = None
+    price_out: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """A policy named in the settings: a local model with an optional adapter, or a served one."""
+
+    name: str
+    path: str = ""  # a Hugging Face folder or hub id; empty where it is served
+    adapter: str | None = None
+    description: str = ""
+    served: ServedSettings | None = None
+    solution_prompt: str | None = None  # a prompt file; the shipped one where None
+    step_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """A judge named in the settings: a served model, or a local chat model."""
+
+    name: str
+    path: str = ""  # as a policy's; empty where it is served
+    model: str = ""  # a local model as the settings write it, by which its verdicts are known
+    served: ServedSettings | None = None
+    description: str = ""
+    prompt: str | None = None  # a prompt file; the shipped one where None
+    votes: int = 1
+    temperature: float = 0.0
+    max_tokens: int = 1024  # longest reply
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `bswirl.toml` says."""
+
+    auditor: str
+    ranking: tuple[str, ...] = DEFAULT_RANKING
+    policies: dict[str, PolicySettings] = field(default_factory=dict)
+    judges: dict[str, JudgeSettings] = field(default_factory=dict)
+    endpoints: dict[str, EndpointSettings] = field(default_factory=dict)  # the builtin ones among them
+
+
+def builtin_endpoints() -> dict[str, EndpointSettings]:
+    """The endpoints that need no settings."""
+    return {TOGETHER: EndpointSettings(TOGETHER, "https://api.together.xyz/v1", "TOGETHER_API_KEY")}
