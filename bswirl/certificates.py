@@ -94,10 +94,12 @@ class Certificate:
     file: str  # its name
     file_sha: str  # SHA-256 of its bytes
     solutions_sha: str | None  # of the gold solutions that the judge was given; None without any
-    solutions: int
-    erroneous: int  # solutions with a wrong step
+    file_solutions: int  # that could be read from it
+    solutions: int  # that the judge was asked about
+    erroneous: int  # of these, solutions with a wrong step
     questions: int
     with_gold: int  # solutions to questions with a gold solution
+    votes: int  # that the judge gave on each step
     undetermined: int  # solutions whose first error an unjudged step leaves open: misses in the F1
     f1: Estimate
     accuracy_erroneous: Estimate
@@ -114,6 +116,11 @@ class Certificate:
     def identity(self) -> tuple[str, str, str]:
         """Whom it is of: name, model and prompt."""
         return self.judge, self.model, self.prompt_sha
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some of the file's solutions were judged: a trial, by which nothing is corrected."""
+        return self.solutions < self.file_solutions
 
     @property
     def labelled(self) -> int:
@@ -134,9 +141,9 @@ class CertifiedRates:
 def certified_rates(certificate: Certificate) -> tuple[CertifiedRates, ...]:
     """The rates that rewards can be corrected with: overall, and at each depth with enough steps of its own.
 
-    Empty where even all depths together have fewer than LEAST_STEPS correct or wrong steps.
+    Empty for a trial, and where even all depths together have fewer than LEAST_STEPS correct or wrong steps.
     """
-    if not _suffices(certificate.overall.progress):
+    if certificate.is_part or not _suffices(certificate.overall.progress):
         return ()
     measured = [certificate.overall, *(at for at in certificate.depths if _suffices(at.progress))]
     return tuple(

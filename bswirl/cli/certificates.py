@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bswirl.cli.counting import counted
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table, warn
 from bswirl.errors import InputError
@@ -50,6 +49,12 @@ ABOUT = (
     multiple=True,
     help="GSM8K file with gold solutions, matched by question; may be given several times.",
 )
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="A trial: N solutions of FILE, drawn at random, always the same. Nothing is corrected by it.",
+)
 @click.argument("file", metavar="FILE", type=FILE)
 @json_option
 @pass_invocation
@@ -58,6 +63,7 @@ def certify(
     judge_name: str,
     benchmark: str,
     solutions: tuple[Path, ...],
+    limit: int | None,
     file: Path,
     as_json: bool,
 ) -> None:
@@ -77,15 +83,18 @@ def certify(
     gold = _gold(solutions)
     project = invocation.project_if_any()
     with _keeping(invocation, project) as keep:
-        made = certified(
-            spec, judge, read, name=benchmark, file=file.name, gold=gold, told=_teller(sys.stderr.isatty())
-        )
+        with counted("steps") as told:
+            made = certified(
+                spec, judge, read, name=benchmark, file=file.name, gold=gold, limit=limit, told=told
+            )
         made = keep(made)
     if as_json:
         rejects = [{"line": reject.line, "reason": reject.reason} for reject in read.rejects]
         print_json({**certificate_json(made), "rejected": len(rejects), "rejects": rejects})
     else:
         _print(made)
+    if made.is_part:
+        note(f"a trial: {_solutions(made)} were judged; nothing is corrected by this certificate")
     note(ABOUT)
     note(INTERVALS)
     note(
@@ -99,14 +108,27 @@ def certify(
 @json_option
 @pass_invocation
 def certificates(invocation: Invocation, as_json: bool) -> None:
-    """Lists the judges' certificates, newest first; the newest of a judge counts."""
+    """Lists the judges' certificates, newest first; the newest of a judge that is of a whole file counts."""
     with invocation.connect() as client:
         found = client.certificates()
     if as_json:
         print_json({"certificates": [certificate_json(one) for one in found]})
         return
     print_table(
-        ("number", "judge", "model", "prompt", "on", "gold", "F1", "TPR", "TNR", "kappa", "when"),
+        (
+            "number",
+            "judge",
+            "model",
+            "prompt",
+            "on",
+            "solutions",
+            "gold",
+            "F1",
+            "TPR",
+            "TNR",
+            "kappa",
+            "when",
+        ),
         (
             (
                 one.certificate_id,
@@ -114,7 +136,8 @@ def certificates(invocation: Invocation, as_json: bool) -> None:
                 one.model,
                 one.prompt_sha[:12],
                 f"{one.benchmark} {one.file}",
-                f"{one.with_gold}/{one.solutions}",
+                f"{one.solutions}/{one.file_solutions}" if one.is_part else one.solutions,
+                one.with_gold,
                 one.f1.value,
                 one.overall.steps.tpr.value,
                 one.overall.steps.tnr.value,
@@ -123,7 +146,7 @@ def certificates(invocation: Invocation, as_json: bool) -> None:
             )
             for one in found
         ),
-        right=("number", "gold", "F1", "TPR", "TNR", "kappa"),
+        right=("number", "solutions", "gold", "F1", "TPR", "TNR", "kappa"),
     )
 
 
@@ -171,19 +194,6 @@ def _keeping(invocation: Invocation, project: Any) -> Iterator[Callable[[Certifi
         yield client.add_certificate
 
 
-def _teller(shown: bool) -> Callable[[int, int], None]:
-    """Says on a terminal how many steps are judged, once a second."""
-    last = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        if shown and (done == total or time.monotonic() - last >= 1):
-            last = time.monotonic()
-            click.echo(f"\rjudged {done} of {total} steps", nl=done == total, err=True)
-
-    return tell
-
-
 # Showing -------------------------------------------------------------------------------------------
 
 
@@ -194,6 +204,7 @@ def certificate_json(certificate: Certificate) -> dict[str, Any]:
     steps = certificate.overall
     return {
         **to_json(certificate),
+        "is_part": certificate.is_part,
         "labelled": certificate.labelled,
         "judged_share": 1 - steps.unjudged / certificate.labelled if certificate.labelled else None,
         "overall": _depth_json(steps),
@@ -236,7 +247,7 @@ def _print(certificate: Certificate) -> None:
             ("judge", f"{certificate.judge} ({certificate.model}, prompt {certificate.prompt_sha[:12]})"),
             (
                 "on",
-                f"{certificate.benchmark} {certificate.file}: {certificate.solutions} solutions to "
+                f"{certificate.benchmark} {certificate.file}: {_solutions(certificate)} to "
                 f"{certificate.questions} questions, {certificate.with_gold} with a gold solution",
             ),
             ("F1", _words(certificate.f1)),
@@ -276,6 +287,8 @@ def _progress_words(certificate: Certificate) -> str:
 
     rates = certificate.overall.progress
     words = f"FPR {_words(rates.fpr)} of {rates.wrong}, FNR {_words(rates.fnr)} of {rates.correct}"
+    if certificate.is_part:
+        return f"{words}; a trial, by which nothing is corrected"
     usable = certified_rates(certificate)
     if not usable:
         return f"{words}; too few to correct rewards with (fewer than {LEAST_STEPS} of a kind)"
@@ -283,6 +296,11 @@ def _progress_words(certificate: Certificate) -> str:
     if informed < LEAST_INFORMED:
         return f"{words}; 1 - FPR - FNR goes down to {number(informed)}, too little to correct rewards with"
     return f"{words}; rewards can be corrected"
+
+
+def _solutions(certificate: Certificate) -> str:
+    of = f" of {certificate.file_solutions}" if certificate.is_part else ""
+    return f"{certificate.solutions}{of} solutions"
 
 
 def _words(estimate: Estimate) -> str:

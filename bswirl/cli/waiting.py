@@ -109,7 +109,7 @@ def _checked(run: Run) -> Run:
 def _progress(run: Run) -> Iterator[Callable[[Run], None]]:
     """A function that shows how far the run is: a bar on a terminal, else a line now and then."""
     if sys.stderr.isatty():
-        with _bar() as bar:
+        with progress_bar() as bar:
             task = bar.add_task(f"{run.kind} {run.run_id}", total=None, state=run.status)
 
             def show(now: Run) -> None:
@@ -120,7 +120,8 @@ def _progress(run: Run) -> Iterator[Callable[[Run], None]]:
         yield _Lines(run)
 
 
-def _bar() -> Bar:
+def progress_bar() -> Bar:
+    """A bar on stderr that leaves nothing behind; a task has a text, `state`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -169,6 +170,11 @@ def how_far(run: Run) -> str:
     seconds = progress.eta_seconds
     if run.status != "running" or seconds is None or progress.done == progress.total:
         return done
+    return f"{done}, {time_left(seconds)}"
+
+
+def time_left(seconds: float) -> str:
+    """`1:02:03 left`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{done}, {hours}:{minutes:02}:{rest:02} left"
+    return f"{hours}:{minutes:02}:{rest:02} left"

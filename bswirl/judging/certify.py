@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,17 @@ def question_key(text: str) -> str:
     return " ".join(text.split())
 
 
+def drawn(solutions: Sequence[LabelledSolution], limit: int | None) -> list[LabelledSolution]:
+    """So many solutions, drawn at random and in the file's order; all of them without a limit.
+
+    The same ones every time, and a larger limit holds those of a smaller one: files are often sorted by
+    outcome, and a trial's verdicts serve again.
+    """
+    places = list(range(len(solutions)))
+    random.Random(0).shuffle(places)
+    return [solutions[place] for place in sorted(places[:limit])]
+
+
 def certify(
     spec: JudgeSpec,
     judge: StepJudge,
@@ -62,18 +74,22 @@ def certify(
     name: str,
     file: str,
     gold: Mapping[str, str],
+    votes: int = 1,
+    limit: int | None = None,
     told: Told | None = None,
 ) -> Certificate:
     """Asks the judge about every step with a human label and counts how often it is right.
 
-    `name` is the benchmark's, `gold` has solutions by `question_key`; `told` hears how many steps are judged,
-    and of how many. A solution's first wrong step is the first that the judge calls not correct, −1 where
-    there is none. Rates have Wilson's interval with the effective number of steps, F1 and κ a bootstrap's;
-    both take the solutions to one question as one cluster.
+    `name` is the benchmark's, `gold` has solutions by `question_key`; `votes` is how many the judge gives on
+    a step. With `limit` so many of the file's solutions are judged, drawn at random: a trial. `told` hears
+    how many steps are judged, and of how many. A solution's first wrong step is the first that the judge
+    calls not correct, −1 where there is none. Rates have Wilson's interval with the effective number of
+    steps, F1 and κ a bootstrap's; both take the solutions to one question as one cluster.
     """
-    keys = [question_key(solution.problem) for solution in benchmark.solutions]
-    judgements = _judgements(judge, benchmark.solutions, [gold.get(key) for key in keys], told)
-    rows = list(zip(keys, benchmark.solutions, judgements, strict=True))
+    solutions = drawn(benchmark.solutions, limit)
+    keys = [question_key(solution.problem) for solution in solutions]
+    judgements = _judgements(judge, solutions, [gold.get(key) for key in keys], told)
+    rows = list(zip(keys, solutions, judgements, strict=True))
     steps = [step for row in rows for step in _steps(*row)]
     outcomes = [_outcome(*row) for row in rows]
     used = {key: gold[key] for key in keys if key in gold}
@@ -85,10 +101,12 @@ def certify(
         file=file,
         file_sha=benchmark.sha256,
         solutions_sha=hashlib.sha256(json.dumps(sorted(used.items())).encode()).hexdigest() if used else None,
+        file_solutions=len(benchmark.solutions),
         solutions=len(outcomes),
         erroneous=sum(outcome.erroneous for outcome in outcomes),
         questions=len(set(keys)),
         with_gold=sum(key in gold for key in keys),
+        votes=votes,
         undetermined=sum(outcome.undetermined for outcome in outcomes),
         f1=_f1(outcomes),
         accuracy_erroneous=_accuracy([outcome for outcome in outcomes if outcome.erroneous]),
@@ -160,7 +178,7 @@ def _f1(outcomes: Sequence[_Outcome]) -> Estimate:
 
 
 def processbench_f1(counts: Sequence[int]) -> float:
-    """The harmonic mean of the accuracies on erroneous and on correct solutions (arXiv 2412.06559, §4).
+    """The harmonic mean of the accuracies on erroneous and on correct solutions (arXiv 2412.06559).
 
     `counts`: matched erroneous ones, erroneous ones, matched correct ones, correct ones. 0 where both
     accuracies are 0, NaN where there are no solutions of a kind.
@@ -180,10 +198,15 @@ def _kappa(steps: Sequence[_Step]) -> Estimate:
 
 
 def _bootstrapped(counts: Sequence[list[int]], statistic: Callable[[Sequence[int]], float]) -> Estimate:
+    """The figure with its interval; without one where resamples agree, which tells nothing of its doubt.
+
+    They do with a single question, and where the judge made no error.
+    """
     value = statistic([sum(column) for column in zip(*counts, strict=True)]) if counts else math.nan
     if math.isnan(value):
         return Estimate()
-    return Estimate(value, *cluster_bootstrap_interval(counts, statistic))
+    low, high = cluster_bootstrap_interval(counts, statistic)
+    return Estimate(value, low, high) if low < high else Estimate(value)
 
 
 def _depth_rates(depth: int | None, steps: Sequence[_Step]) -> DepthRates:

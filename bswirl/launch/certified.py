@@ -1,7 +1,7 @@
 """A training run's correction by certificates: which judges gave its rewards, and what is certified of them.
 
-A run works by the newest certificate of each judge. Its rates are frozen into the run's config, because the
-worker never sees the store.
+A run works by the newest certificate of each judge that is of a whole file. Its rates are frozen into the
+run's config, because the worker never sees the store.
 """
 
 from __future__ import annotations
@@ -56,14 +56,15 @@ def certificates_for(client: Client, request: RunRequest, judges: RewardJudges) 
     Raises InputError where one is missing, does not suffice, or says that its judge is no better than chance.
     """
     newest: dict[Identity, Certificate] = {}
+    parts: dict[Identity, Certificate] = {}
     for certificate in client.certificates():
-        newest.setdefault(certificate.identity, certificate)
+        (parts if certificate.is_part else newest).setdefault(certificate.identity, certificate)
     if request.settings["objective"] == "swirl-onpolicy":  # the worker judges fresh actions itself
         wanted = [(REFERENCE.name, REFERENCE.model, REFERENCE.prompt_sha)]
     else:
         known = {judge.judge_id: judge for judge in client.judges()}
         wanted = [_identity(name, known, judges) for name in sorted(judges.judges)]
-    return [_checked(identity, newest.get(identity)) for identity in wanted]
+    return [_checked(identity, newest.get(identity), parts.get(identity)) for identity in wanted]
 
 
 def frozen_rates(certificates: Sequence[Certificate]) -> list[dict[str, Any]]:
@@ -101,10 +102,17 @@ def _identity(name: str, known: Mapping[int, Judge], judges: RewardJudges) -> Id
     return judge.name, judge.model, judge.prompt_sha
 
 
-def _checked(identity: Identity, certificate: Certificate | None) -> Certificate:
+def _checked(identity: Identity, certificate: Certificate | None, part: Certificate | None) -> Certificate:
     name, model, prompt = identity
     who = f"judge {name} ({model}, prompt {prompt[:12]})"
     remedy = f"bswirl audit certify --judge {name} FILE"
+    if certificate is None and part is not None:
+        raise InputError(
+            f"{who} gave rewards and has a certificate of a trial alone: certificate "
+            f"{part.certificate_id}, of {part.solutions} of the {part.file_solutions} solutions in "
+            f"{part.file}",
+            f"{remedy} without --limit",
+        )
     if certificate is None:
         raise InputError(f"{who} gave rewards and has no certificate", remedy)
     number, usable = certificate.certificate_id, certified_rates(certificate)

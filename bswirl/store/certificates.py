@@ -21,10 +21,12 @@ _PLAIN = (
     "file",
     "file_sha",
     "solutions_sha",
+    "file_solutions",
     "solutions",
     "erroneous",
     "questions",
     "with_gold",
+    "votes",
     "undetermined",
 )
 _ESTIMATES = ("f1", "accuracy_erroneous", "accuracy_correct", "kappa")
@@ -79,13 +81,14 @@ def find_certificate(cursor: Cursor, certificate_id: int) -> Certificate:
 
 
 def newest_certificates(cursor: Cursor, judges: Collection[Identity]) -> tuple[Certificate, ...]:
-    """The newest certificate of each of those judges that has one, newest first."""
+    """The newest certificate of each of those judges that has one of a whole file, newest first."""
     if not judges:
         return ()
     newest: dict[Identity, Certificate] = {}
     names = sorted({name for name, *_ in judges})
     for certificate in _read(cursor, "judge IN (SELECT unnest(?::VARCHAR[]))", [names]):
-        newest.setdefault(certificate.identity, certificate)
+        if not certificate.is_part:
+            newest.setdefault(certificate.identity, certificate)
     return tuple(certificate for identity, certificate in newest.items() if identity in judges)
 
 

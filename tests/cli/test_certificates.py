@@ -159,7 +159,20 @@ class TestInAProject:
         assert listed[0]["created_at"] >= listed[1]["created_at"] > ""
         lines = on("audit", "certificates").out.splitlines()
         assert lines[0].split()[:4] == ["number", "judge", "model", "prompt"]
-        assert "processbench bench.json 3/4 0.667 1 0.500 0.571" in " ".join(lines[1].split())
+        assert "processbench bench.json 4 3 0.667 1 0.500 0.571" in " ".join(lines[1].split())
+
+    def test_a_trial(self, on: Call, project: Project, file: Path) -> None:
+        """A certificate of some solutions says so wherever it is shown."""
+        words = ("audit", "certify", "--judge", "reference", file, "--limit", "2")
+        said = on(*words)
+        assert said.code == 0
+        assert "2 of 4 solutions" in said.out
+        assert "by which nothing is corrected" in said.out
+        assert "a trial: 2 of 4 solutions were judged" in said.err
+        made = on(*words, "--json").json
+        assert (made["is_part"], made["solutions"], made["file_solutions"]) == (True, 2, 4)
+        assert " 2/4 " in on("audit", "certificates").out
+        assert on(*words[:-1], "0").code == 2
 
     def test_an_empty_list(self, on: Call) -> None:
         """No certificate yet."""

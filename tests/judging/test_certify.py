@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl.certificates import LEAST_STEPS, Certificate, CertifiedRates, Rates, certified_rates
+from bswirl.certificates import LEAST_STEPS, Certificate, CertifiedRates, Estimate, Rates, certified_rates
 from bswirl.errors import UsageError
 from bswirl.formats.gsm8k import read_gsm8k
 from bswirl.formats.processbench import Benchmark, LabelledSolution, read_processbench
 from bswirl.judging.catalogue import ANSWER_CHECK, REFERENCE
-from bswirl.judging.certify import certify, gold_solutions, processbench_f1, question_key
+from bswirl.judging.certify import certify, drawn, gold_solutions, processbench_f1, question_key
 from bswirl.judging.judgement import Judgement
 from bswirl.judging.stepwise import StepJudge, StepToJudge, step_judge
 from bswirl.records import NewQuestion
@@ -180,9 +180,9 @@ class TestPlainVersion:
             parts = [Fraction(sum(kind), len(kind)) for kind in matched.values()]
             harmonic = 2 / sum(1 / part for part in parts) if all(parts) else 0
             assert found.f1.value == pytest.approx(float(harmonic))
-            assert found.f1.low is not None
-            assert found.f1.high is not None
-            assert 0 <= found.f1.low <= found.f1.high <= 1
+            if found.f1.low is not None and found.f1.high is not None:
+                assert 0 <= found.f1.low < found.f1.high <= 1
+                assert found.questions > 1
         else:
             assert found.f1.value is None
 
@@ -244,6 +244,63 @@ class TestGold:
         assert hashes[0] == hashes[1] is not None
         assert len(set(hashes[1:4])) == 3
         assert hashes[4:] == [None, None]
+
+
+class TestTrials:
+    """A part of a file."""
+
+    SOLUTIONS = tuple(solution(place - 1 if place < 4 else -1, 3, f"P{place}") for place in range(12))
+
+    def certified(self, limit: int | None, seen: list[str]) -> Certificate:
+        def judge(steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+            seen.extend(step.question for step in steps)
+            return ((place, Judgement(True, True, "")) for place in range(len(steps)))
+
+        benchmark = Benchmark(list(self.SOLUTIONS), [], "sha")
+        return certify(REFERENCE, judge, benchmark, name="b", file="f", gold={}, votes=3, limit=limit)
+
+    @given(st.integers(1, 11))
+    def test_says_of_how_many_it_is(self, limit: int) -> None:
+        """Only drawn solutions are asked about, in the file's order; a larger trial holds a smaller one."""
+        seen: list[str] = []
+        more: list[str] = []
+        found = self.certified(limit, seen)
+        assert (found.solutions, found.file_solutions, found.questions, found.votes) == (limit, 12, limit, 3)
+        assert found.is_part
+        assert list(dict.fromkeys(seen)) == sorted(set(seen), key=lambda name: int(name[1:]))
+        self.certified(limit + 1, more)
+        assert set(seen) < set(more)
+
+    def test_a_sorted_file_is_mixed(self) -> None:
+        """A file's first solutions are often all of one kind; a draw is of both."""
+        drawn_ones = drawn([solution(0, 1)] * 200 + [solution(-1, 1)] * 200, 60)
+        assert 20 < sum(one.label == 0 for one in drawn_ones) < 40
+
+    @pytest.mark.parametrize("limit", [None, 12, 100])
+    def test_the_whole_file(self, limit: int | None) -> None:
+        assert not self.certified(limit, []).is_part
+
+    def test_nothing_is_corrected_by_it(self) -> None:
+        """However many steps it has."""
+        assert certified_rates(a_certificate())
+        assert certified_rates(a_certificate(solutions=39)) == ()
+
+
+class TestDoubt:
+    """Intervals of figures that resamples cannot vary."""
+
+    def test_one_question(self) -> None:
+        """Resamples of one cluster are all alike: no interval, rather than one without width."""
+        found = certified([solution(-1, 2), solution(0, 1)], scripted(["+p", "-"]))
+        assert found.f1.value == 0.0
+        assert (found.f1.low, found.f1.high, found.kappa.low, found.kappa.high) == (None,) * 4
+
+    def test_a_judge_without_errors(self) -> None:
+        """No error among few does not say that there are none: rates have Wilson's bound, F1 has none."""
+        solutions = [solution(-1 if place % 2 else 0, 1, f"P{place}") for place in range(10)]
+        found = certified(solutions, scripted(["+" if place % 2 else "-" for place in range(10)]))
+        assert (found.f1, found.kappa) == (Estimate(1.0), Estimate(1.0))
+        assert 0.5 < (found.overall.steps.tpr.low or 0) < 0.6
 
 
 class TestReferenceJudge:

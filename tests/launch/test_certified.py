@@ -94,6 +94,7 @@ def test_the_newest_certificate_is_frozen_and_used(client: Client, project: Proj
     client.add_certificate(a_certificate(overall=Rates(60, 40, 40, 60)))
     client.add_certificate(a_certificate(overall=GOOD, depths=(FIRST, GOOD, Rates(10, 0, 3, 0))))
     client.add_certificate(a_certificate(prompt_sha="another prompt", overall=Rates(60, 40, 40, 60)))
+    client.add_certificate(a_certificate(solutions=30, overall=Rates(60, 40, 40, 60)))
     said: list[str] = []
     run = trained(client, project, request(project, policy), said)
     folder = RunFolder(project.run_folder(run.run_id))
@@ -131,6 +132,7 @@ def test_people_need_no_certificate(client: Client, project: Project, policy: st
             None,
             r"reference \(rules, prompt \w{12}\) gave rewards and has no certificate — bswirl audit",
         ),
+        ({"solutions": 30}, "certificate 1, of 30 of the 40 solutions in f.json — .* without --limit"),
         ({"prompt_sha": "older"}, "has no certificate"),
         ({"overall": Rates(400, 10, 5, 10)}, "too few steps with progress"),
         ({"overall": Rates(60, 40, 50, 50)}, "1 - FPR - FNR = 0.100, below 0.2"),

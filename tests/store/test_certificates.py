@@ -95,8 +95,10 @@ class TestOfVerdicts:
         assert [one.client_uid for one in read_action(kit.cursor, action).certificates] == ["u4", "u2"]
 
     def test_newest_of_each(self, kit: Kit) -> None:
-        """Asked for nobody, nobody's."""
+        """Asked for nobody, nobody's; a trial does not take the place of a whole one."""
         add(kit, a_certificate(), "u1")
         assert newest_certificates(kit.cursor, set()) == ()
+        add(kit, a_certificate(solutions=39), "a trial")
+        assert len(newest_certificates(kit.cursor, {a_certificate().identity})) == 1
         assert newest_certificates(kit.cursor, {("reference", "", "")}) == ()
         assert len(newest_certificates(kit.cursor, {a_certificate().identity})) == 1
