@@ -8,6 +8,7 @@ import click
 
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
+from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, how_far
 from bswirl.display import safe_text
 from bswirl.records import RUN_KINDS, to_json
@@ -130,7 +131,7 @@ def runs_resume(invocation: Invocation, run_id: int, detach: bool, as_json: bool
 
     project = invocation.project()
     with invocation.connect(project) as client:
-        run = launch.resume_run(client, project, run_id)
+        run = launch.resume_run(client, project, run_id, ask_trust=ask_trust)
         finish(client, project, run, detach=detach, as_json=as_json)
 
 

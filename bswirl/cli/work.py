@@ -10,6 +10,7 @@ import click
 from bswirl.cli.forecast import forecast_facts, forecast_lines
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
+from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, print_run, wait
 from bswirl.errors import UsageError
 from bswirl.records import to_json
@@ -77,7 +78,9 @@ def _run(
     request = launch.make_request(kind, project, {name: v for name, v in options.items() if v is not None})
     with invocation.connect(project) as client:
         earlier = None if compare is None else _evaluation(client, compare)
-        run = launch.start_run(client, project, request, say=note, on_forecast=_note_forecast)
+        run = launch.start_run(
+            client, project, request, say=note, on_forecast=_note_forecast, ask_trust=ask_trust
+        )
         if earlier is None:
             finish(client, project, run, detach=detach, as_json=as_json)
             return

@@ -26,8 +26,10 @@ from bswirl.launch.certified import (
 from bswirl.launch.checks import check_space
 from bswirl.launch.forecast import finished, forecaster_of, noted
 from bswirl.launch.inputs import input_rows, nothing_selected
+from bswirl.launch.keys import AskTrust, check_keys, models_of
 from bswirl.launch.requests import RunRequest, policies_json
 from bswirl.launch.scope import scope_prefix
+from bswirl.launch.selected import provenance, with_selection
 from bswirl.policies.catalogue import EMBEDDED
 from bswirl.policies.smollm2 import ensure_smollm2
 from bswirl.project import Project
@@ -49,16 +51,20 @@ def start_run(
     *,
     say: Say | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
+    ask_trust: AskTrust | None = None,
 ) -> Run:
     """Freezes the run's input, registers it, and starts its worker. Returns the queued run.
 
     `say` gets a line for what takes long before the run exists, such as fetching a model; `on_forecast` gets
-    what a training run will be. Raises InputError where nothing is selected or a training run would learn
-    nothing, NothingToDoError where everything is done already, BswirlError where the disk is full. Until the
-    run is registered nothing stays behind.
+    what a training run will be; `ask_trust` is asked whether a key may be sent to an endpoint that is new to
+    this user. Raises RefusedError where an endpoint's key is missing, InputError where nothing is selected or
+    a training run would learn nothing, NothingToDoError where everything is done already, BswirlError where
+    the disk is full. Until the run is registered nothing stays behind.
     """
     check_space(project.root)
+    check_keys(request.served, ask_trust)
     _sweep_drafts(project)
+    request = with_selection(client, request)
     forecaster = forecaster_of(request) if request.kind == "train" else None
     run_uid = str(uuid.uuid4())
     draft = project.runs_folder / f"{_DRAFT_PREFIX}{run_uid}"
@@ -77,14 +83,14 @@ def start_run(
     return run
 
 
-def resume_run(client: Client, project: Project, run_id: int) -> Run:
+def resume_run(client: Client, project: Project, run_id: int, *, ask_trust: AskTrust | None = None) -> Run:
     """Starts another worker on a cancelled, failed or lost run; it goes on where the earlier one ended.
 
-    Raises InputError where the run is alive or done, or its folder is gone.
+    Raises InputError where the run is alive or done, or its folder is gone, and RefusedError as `start_run`.
     """
     check_space(project.root)
     folder = RunFolder(Path(client.run(run_id).folder))
-    folder.read_config()
+    check_keys(models_of(folder.read_config()), ask_trust)
     run = client.restart_run(run_id)
     folder.cancel_file.unlink(missing_ok=True)
     _start_worker(run)
