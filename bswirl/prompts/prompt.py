@@ -175,7 +175,7 @@ class _Reader:
             raise self._error(
                 f"`system` holds {found.group()}",
                 "placeholders belong into `user`; `system` is the same for every call",
-                line=self._line_of(re.compile(re.escape(found.group()))),
+                line=self._line_in("system", found.group()),
             )
 
     def _check_placeholders(self, user: str, purpose: Purpose) -> None:
@@ -203,15 +203,19 @@ class _Reader:
             remedy = f"did you mean {{{meant[0]}}}?"
         else:
             remedy = f"a {purpose} prompt may hold {shown}"
-        line = self._line_of(re.compile(re.escape(found)))
+        line = self._line_in("user", found)
         raise self._error(f"unknown placeholder {found} in `user`", remedy, line=line)
 
     def _sketch(self, purpose: Purpose) -> str:
         return 'user = "' + " … ".join(f"{{{name}}}" for name in REQUIRED[purpose]) + '"'
 
-    def _line_of(self, pattern: re.Pattern[str], number: int = 1) -> int | None:
+    def _line_in(self, key: str, found: str) -> int | None:
+        """The line of a text within the value of a key."""
+        return self._line_of(re.compile(re.escape(found)), start=self._start_of(key))
+
+    def _line_of(self, pattern: re.Pattern[str], number: int = 1, start: int = 0) -> int | None:
         """The line of the pattern's match of that number, from 1, outside of comments; None where none is."""
-        for match in pattern.finditer(self._text):
+        for match in pattern.finditer(self._text, start):
             line_start = self._text.rfind("\n", 0, match.start()) + 1
             if self._text[line_start : match.start()].lstrip().startswith("#"):
                 continue
@@ -220,10 +224,19 @@ class _Reader:
                 return self._text.count("\n", 0, match.start()) + 1
         return None
 
+    def _start_of(self, key: str) -> int:
+        """Where the line of a key begins; 0 where it cannot be told."""
+        match = _key_pattern(key).search(self._text)
+        return match.start() if match else 0
+
     def _error(
         self, message: str, remedy: str, *, key: str | None = None, line: int | None = None
     ) -> InputError:
         if key is not None:
-            line = self._line_of(re.compile(rf"^[ \t\[]*[\"']?{re.escape(key)}[\"']?\s*[=\]]", re.MULTILINE))
+            line = self._line_of(_key_pattern(key))
         place = f"{self._where}, line {line}" if line else self._where
         return InputError(f"{place}: {message}", remedy)
+
+
+def _key_pattern(key: str) -> re.Pattern[str]:
+    return re.compile(rf"^[ \t\[]*[\"']?{re.escape(key)}[\"']?\s*[=\]]", re.MULTILINE)
