@@ -155,6 +155,22 @@ class FrozenTree:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowingState:
+    """One line of a growing run's input: a state that gets `more` samples, as branches of a trajectory."""
+
+    question: Question
+    state_id: int
+    steps: tuple[str, ...]  # taken before
+    trajectory: str  # the portable id of one that passes there
+    more: int
+
+    @property
+    def step(self) -> int:
+        """The number of the step that is sampled."""
+        return len(self.steps) + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a judge said of one action."""
 

@@ -12,6 +12,7 @@ from bswirl.store import queries
 from bswirl.store.database import snapshot
 from bswirl.store.exports import export_samples
 from bswirl.store.fields import INT64, Fields
+from bswirl.store.growing import select_to_grow
 from bswirl.store.judges import list_judges
 from bswirl.store.labels import newest_labels
 from bswirl.store.runs import find_run, list_runs
@@ -24,8 +25,9 @@ Stream = Generator[Any, None, dict[str, Any]]
 
 _SELECTIONS = {
     "generate": {"dataset", "split", "limit"},
+    "grow": {"dataset", "split", "limit", "runs", "round_size", "most", "dead_below"},
     "evaluate": {"dataset", "split", "limit"},
-    "judge": {"dataset", "split", "limit", "judge", "model", "prompt_sha", "again"},
+    "judge": {"dataset", "split", "limit", "judge", "model", "prompt_sha", "again", "runs"},
     "train": {"dataset", "split", "limit", "probe_fraction", "seed"},
 }
 
@@ -155,6 +157,17 @@ def _selection(cursor: Any, kind: str, params: Fields, outcome: Outcome) -> Iter
             model=params.optional_text("model"),
             prompt_sha=params.optional_text("prompt_sha"),
             again=bool(params.flag("again")),
+            runs=params.integers("runs") if "runs" in params.names() else None,
+        )
+    if kind == "grow":
+        return select_to_grow(
+            cursor,
+            scope,
+            outcome,
+            runs=params.integers("runs"),
+            round_size=params.integer("round_size", low=1),
+            most=params.integer("most", low=1),
+            dead_below=params.number("dead_below") or 0.0,
         )
     if kind == "train":
         return select_to_train(

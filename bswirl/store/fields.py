@@ -81,6 +81,10 @@ class Fields:
             raise RowError(f"`{name}` is neither a text nor a list of texts")
         return tuple(storable(item) for item in items)
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers; empty where it is missing."""
+        return tuple(Fields({name: item}).integer(name) for item in self.items(name))
+
     def number_or_text(self, name: str) -> int | str:
         """A whole number or a text."""
         if isinstance(self._values.get(name), str):

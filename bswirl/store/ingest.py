@@ -14,10 +14,11 @@ import duckdb
 from bswirl.store.bulk import insert_rows
 from bswirl.store.database import FATAL_ERRORS, storable, utc_now
 from bswirl.store.fields import INT64, Fields, RowError
-from bswirl.store.forest import KnownTree
+from bswirl.store.forest import KnownTrajectory, KnownTree
 from bswirl.store.journal_rows import (
     AnswerRow,
     BranchesRow,
+    GrownRow,
     MetricsRow,
     PromptRow,
     ShiftsRow,
@@ -25,6 +26,7 @@ from bswirl.store.journal_rows import (
     VerdictRow,
     parse_answer,
     parse_branches,
+    parse_grown,
     parse_metrics,
     parse_prompt,
     parse_shifts,
@@ -40,11 +42,12 @@ from bswirl.store.writing import StoreWriter
 
 MAX_LINE_KEPT = 10_000  # characters of a bad line
 
-Parsed = TrajectoryRow | BranchesRow | VerdictRow | MetricsRow | ShiftsRow | AnswerRow | PromptRow
+Parsed = TrajectoryRow | BranchesRow | GrownRow | VerdictRow | MetricsRow | ShiftsRow | AnswerRow | PromptRow
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Parsed]] = {
     "trajectory": parse_trajectory,
     "branches": parse_branches,
+    "grown": parse_grown,
     "verdict": parse_verdict,
     "metrics": parse_metrics,
     "shifts": parse_shifts,
@@ -161,9 +164,8 @@ class _Batch:
 
     def _load(self, rows: Sequence[Any]) -> None:
         """Reads what the rows lean on in one go."""
-        questions = {
-            row.question_id for row in rows if isinstance(row, TrajectoryRow | BranchesRow | AnswerRow)
-        }
+        on_trees = TrajectoryRow | BranchesRow | GrownRow | AnswerRow
+        questions = {row.question_id for row in rows if isinstance(row, on_trees)}
         if questions:
             self._trees = self._writer.forest.load(self._writer.cursor, questions)
         self._judged = {row.action_id for row in rows if isinstance(row, VerdictRow)}
@@ -179,6 +181,8 @@ class _Batch:
                 self._trajectory(row)
             case BranchesRow():
                 self._branches(row)
+            case GrownRow():
+                self._grown(row)
             case VerdictRow():
                 self._verdict(row)
             case MetricsRow():
@@ -277,17 +281,48 @@ class _Batch:
             state_id = self._planter.first_state(tree)
         else:
             raise RowError(f"trajectory {row.number} has no step {row.step - 1}")
+        self._plant(tree, trajectory, state_id, row, 0)
+
+    def _grown(self, row: GrownRow) -> None:
+        """Further samples at a state of an earlier run; their numbers go on from what its step has."""
+        tree = self._tree(row.question_id)
+        trajectory = tree.by_external_id.get(row.trajectory)
+        if trajectory is None:
+            raise RowError(f"question {row.question_id} has no trajectory `{row.trajectory}`")
+        if row.state_id not in tree.states.values():
+            raise RowError(f"question {row.question_id} has no state {row.state_id}")
+        taken = {
+            branch_id
+            for trajectory_id, step, branch_id in tree.samples
+            if (trajectory_id, step) == (trajectory.trajectory_id, row.step)
+        }
+        if not taken:
+            raise RowError(f"trajectory `{row.trajectory}` has no step {row.step}")
+        if len({sample.branch_id for sample in row.samples}) != len(row.samples):
+            raise RowError(f"two samples of state {row.state_id} have the same number")
+        self._plant(tree, trajectory, row.state_id, row, max(taken))
+
+    def _plant(
+        self,
+        tree: KnownTree,
+        trajectory: KnownTrajectory,
+        state_id: int,
+        row: BranchesRow | GrownRow,
+        first: int,
+    ) -> None:
+        """The samples of a row as branches at a state; `first` is added to their numbers."""
         for sample in row.samples:
             action_id = self._planter.action(
                 tree, state_id, row.step, sample.text, is_answer=sample.is_answer
             )
             facts = SampleFacts(
-                row.step, sample.branch_id, False, sample.n_tokens, sample.logprob, sample.finish
+                row.step, first + sample.branch_id, False, sample.n_tokens, sample.logprob, sample.finish
             )
             self._planter.sample(tree, trajectory, (state_id, action_id), facts, row.sampler)
         for item in row.unparsed:
+            branch_id = None if item.branch_id is None else first + item.branch_id
             self._planter.unparsed(
-                tree, trajectory, item.text, step=row.step, branch_id=item.branch_id, finish=item.finish
+                tree, trajectory, item.text, step=row.step, branch_id=branch_id, finish=item.finish
             )
 
     def _external_id(self, tree: KnownTree, number: int) -> str:

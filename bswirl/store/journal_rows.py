@@ -67,6 +67,19 @@ class BranchesRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GrownRow:
+    """Further samples at a state, as branches of a trajectory of any run."""
+
+    question_id: int
+    state_id: int
+    trajectory: str
+    step: int
+    sampler: Sampler
+    samples: tuple[StepSample, ...]
+    unparsed: tuple[Unparsed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictRow:
     """What a judge said of an action."""
 
@@ -147,6 +160,20 @@ def parse_branches(row: dict[str, Any]) -> BranchesRow:
     return BranchesRow(
         question_id=fields.integer("question_id"),
         number=fields.integer("number"),
+        step=fields.integer("step", low=1),
+        sampler=_sampler(fields),
+        samples=tuple(_step(sample, branch=True) for sample in fields.items("samples")),
+        unparsed=tuple(_unparsed(item) for item in fields.items("unparsed")),
+    )
+
+
+def parse_grown(row: dict[str, Any]) -> GrownRow:
+    """Raises RowError."""
+    fields = Fields(row)
+    return GrownRow(
+        question_id=fields.integer("question_id"),
+        state_id=fields.integer("state_id", high=INT64),
+        trajectory=fields.text("trajectory"),
         step=fields.integer("step", low=1),
         sampler=_sampler(fields),
         samples=tuple(_step(sample, branch=True) for sample in fields.items("samples")),

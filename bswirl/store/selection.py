@@ -73,20 +73,24 @@ def select_to_judge(
     model: str | None = None,
     prompt_sha: str | None = None,
     again: bool = False,
+    runs: Sequence[int] | None = None,
 ) -> Iterator[FrozenTree]:
     """Trees with the actions that the judge has not judged; answer actions are for the answer check alone.
 
-    `scope.limit` counts actions. Raises InputError on an unknown dataset.
+    With `runs` only what these runs sampled. `scope.limit` counts actions. Raises InputError on an unknown dataset.
     """
     left = scope.limit
     questions = _questions(cursor, scope, Outcome())
     for start in range(0, len(questions), QUESTIONS_A_BLOCK):
         block = questions[start : start + QUESTIONS_A_BLOCK]
         judged = set() if again else _judged(cursor, block, judge, model, prompt_sha)
+        sampled = None if runs is None else _sampled_by(cursor, block, runs)
         for tree in read_trees(cursor, block):
             open_actions = []
             for action in tree.actions:
                 if judge == ANSWER_JUDGE and not action.is_answer:
+                    continue
+                if sampled is not None and action.action_id not in sampled:
                     continue
                 outcome.considered += 1
                 reason = _left_alone(action, tree.question, judged)
@@ -198,6 +202,16 @@ def _judged(
             "model": model,
             "prompt_sha": prompt_sha,
         },
+    ).fetchall()
+    return {action_id for (action_id,) in rows}
+
+
+def _sampled_by(cursor: Cursor, block: Sequence[Question], runs: Sequence[int]) -> set[int]:
+    """The actions of a block of questions that one of those runs sampled."""
+    rows = cursor.execute(
+        f"SELECT DISTINCT action_id FROM samples WHERE {RANGE}"
+        " AND run_id IN (SELECT unnest($runs::INTEGER[]))",
+        {"low": block[0].question_id, "high": block[-1].question_id, "runs": list(runs)},
     ).fetchall()
     return {action_id for (action_id,) in rows}
 

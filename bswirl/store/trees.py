@@ -118,8 +118,9 @@ def _verdicts(cursor: Cursor, action_id: int, question_id: int) -> tuple[Verdict
 def _samples(cursor: Cursor, action_id: int, question_id: int) -> tuple[Sample, ...]:
     rows = cursor.execute(
         "SELECT action_id, s.run_id, trajectory_id, t.external_id, step, branch_id, is_backbone, n_tokens,"
-        " logprob, finish_reason, policy FROM samples s"
-        " JOIN trajectories t USING (trajectory_id, question_id)"
+        " logprob, finish_reason, CASE WHEN s.run_id = t.run_id THEN policy ELSE coalesce(r.name, policy) END"
+        " FROM samples s JOIN trajectories t USING (trajectory_id, question_id)"
+        " LEFT JOIN runs r ON r.run_id = s.run_id"
         " WHERE question_id = ? AND action_id = ? ORDER BY trajectory_id, branch_id",
         [question_id, action_id],
     ).fetchall()
