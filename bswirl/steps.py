@@ -26,6 +26,7 @@ _ANSWER_PHRASE = re.compile(
 _HASHES = re.compile(r"\s*####\s*(?:\\?[$€£]\s*)?[-−+]?\.?\d")
 _HEADING_NUMBER = re.compile(r"\s*####\s*\d{1,2}[.)]\s+\S")
 _BOXED = re.compile(r"\\boxed\s{0,2}\{")
+_DIGITS = re.compile(r"[0-9]{1,3}")
 _NOT_CONTENT = " \t\r\f\v*_`:#="
 
 
@@ -83,6 +84,16 @@ def first_step_end(text: str) -> int | None:
 def is_answer_text(text: str) -> bool:
     """Whether an action's text is a final answer: `Answer: 24`, `#### 24`, `The answer is 24`, a box."""
     return any(step.is_answer for step in _steps(text))
+
+
+def step_number(text: str) -> int | None:
+    """The number that a step's marker says: 2 for `**Step 2:** …` and for `2. …`; None without a marker."""
+    line = text.split("\n", 1)[0]
+    if not any(_markers(line)):
+        return None
+    label = _MARKER_LABEL.match(line, _lead(line))
+    digits = _DIGITS.search(label.group()) if label else None
+    return int(digits.group()) if digits else None
 
 
 def strip_marker(text: str) -> str:

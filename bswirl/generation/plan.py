@@ -70,7 +70,7 @@ class Standing:
             self.branched.add((row["question_id"], row["number"], row["step"]))
             self.samples += len(row["samples"])
             self.unparsed += len(row["unparsed"])
-            self.tokens += sum(sample["n_tokens"] for sample in row["samples"])
+            self.tokens += sum(sample["n_tokens"] or 0 for sample in row["samples"])
 
     def _take_trajectory(self, row: dict[str, Any]) -> None:
         steps = row["steps"]
@@ -78,7 +78,7 @@ class Standing:
         self.states += len(steps)
         self.samples += len(steps)
         self.unparsed += row["unparsed"] is not None
-        self.tokens += sum(step["n_tokens"] for step in steps)
+        self.tokens += sum(step["n_tokens"] or 0 for step in steps)
         self.answered += row["answer"] is not None
         self.gold += row["is_correct"] is not None
         self.correct += bool(row["is_correct"])
@@ -108,13 +108,16 @@ class Plan:
 
     def missing_states(self, standing: Standing) -> list[StateKey]:
         """The states of sampled trajectories whose branches are still to be sampled."""
+        return [state for key in standing.steps for state in self.missing_states_of(key, standing)]
+
+    def missing_states_of(self, key: TrajectoryKey, standing: Standing) -> list[StateKey]:
+        """Those of one trajectory, from its first state on; none while it is not sampled."""
         if self.settings.branches == 0:
             return []
         return [
-            (question, number, step)
-            for (question, number), steps in standing.steps.items()
-            for step in range(1, len(steps) + 1)
-            if (question, number, step) not in standing.branched
+            (*key, step)
+            for step in range(1, len(standing.steps.get(key, ())) + 1)
+            if (*key, step) not in standing.branched
         ]
 
     def progress(self, standing: Standing) -> tuple[int, int]:
@@ -140,10 +143,19 @@ class Plan:
 
 
 def trajectory_row(
-    question: Question, number: int, sampled: Sampled, settings: GenerateSettings, prompt_sha: str
+    question: Question,
+    number: int,
+    sampled: Sampled,
+    settings: GenerateSettings,
+    prompt_sha: str,
+    *,
+    readable: bool = True,
 ) -> dict[str, Any]:
-    """The journal row of one full solution, cut into steps. What no step could be read in stays verbatim."""
-    parsed = parse_solution(sampled.text, complete=sampled.finish == "stop")
+    """The journal row of one full solution, cut into steps. What no step could be read in stays verbatim.
+
+    Where the text is known to be no solution (`readable=False`) all of it does.
+    """
+    parsed = parse_solution(sampled.text if readable else "", complete=sampled.finish != "length")
     steps = parsed.steps[: settings.max_steps]
     unparsed = parsed.unparsed
     if len(parsed.steps) > len(steps):
@@ -174,7 +186,6 @@ def branches_row(
     key: StateKey, samples: Sequence[Sampled], settings: GenerateSettings, prompt_sha: str
 ) -> dict[str, Any]:
     """The journal row of the branches of one state. The backbone's own sample has number 0."""
-    numbered = list(enumerate(samples, start=1))
     return {
         "t": "branches",
         "question_id": key[0],
@@ -183,6 +194,14 @@ def branches_row(
         "seed": settings.seed,
         "temperature": settings.temperature,
         "prompt_sha": prompt_sha,
+        **sample_rows(samples),
+    }
+
+
+def sample_rows(samples: Sequence[Sampled]) -> dict[str, Any]:
+    """The samples of one state, numbered from 1: those that are a step, and the others' texts."""
+    numbered = list(enumerate(samples, start=1))
+    return {
         "samples": [
             {
                 "branch_id": branch_id,
@@ -199,11 +218,13 @@ def branches_row(
     }
 
 
-def _step_row(text: str, is_answer: bool, n_tokens: int, logprob: float, finish: str) -> dict[str, Any]:
+def _step_row(
+    text: str, is_answer: bool | None, n_tokens: int | None, logprob: float | None, finish: str
+) -> dict[str, Any]:
     return {
         "text": text,
         "is_answer": is_answer,
         "n_tokens": n_tokens,
-        "logprob": round(logprob, 6),
+        "logprob": None if logprob is None else round(logprob, 6),
         "finish": finish,
     }

@@ -36,23 +36,28 @@ class Sampled:
     the terminator; where no step can be read in what was sampled, `is_answer` is None and `text` is all of
     it. For a solution, `text` and the figures are of everything sampled, and `share` gives the part of a
     step. `finish` is
-    "length" where tokens or steps ran out. `logprob` is the sum of the tokens' untempered log-probs.
+    "length" where tokens or steps ran out, else "stop" or a server's own word. `logprob` is the sum of the
+    tokens' untempered log-probs, or what a server calls so. Figures that a server does not give are None.
     """
 
     text: str
-    n_tokens: int
-    logprob: float
-    finish: Finish
+    n_tokens: int | None
+    logprob: float | None
+    finish: str
     is_answer: bool | None = None
     token_ends: tuple[int, ...] = ()  # per token: the character of `text` behind its last one
     token_logprobs: tuple[float, ...] = ()
 
-    def share(self, start: int, end: int) -> tuple[int, float]:
+    def share(self, start: int, end: int) -> tuple[int | None, float | None]:
         """Token count and summed log-prob of the step at characters [start, end) and its terminator.
+
+        None where the tokens are not known.
 
         The terminator is the newline behind the step, with blanks before it, or else the end-of-turn token.
         Counted are all tokens that overlap those characters.
         """
+        if not self.token_ends:
+            return None, None
         newline = self.text.find("\n", end)
         last = not self.text[end:].strip() and newline < 0
         stop = len(self.text) if newline < 0 else newline + 1

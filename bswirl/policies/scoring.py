@@ -39,6 +39,7 @@ def summarise(questions: Sequence[Question], answers: Mapping[int, Mapping[str, 
     """Accuracy with its 95% Wilson interval; flexible matching (the last number) is reported apart.
 
     `unparsed` is the share of solutions without a marked answer, `truncated` of those cut at the token limit.
+    `mean_tokens` is of the solutions whose tokens are known; None where no server counted them.
     """
     n = len(questions)
     rows = [answers[question.question_id] for question in questions]
@@ -46,6 +47,7 @@ def summarise(questions: Sequence[Question], answers: Mapping[int, Mapping[str, 
     flexible = sum(
         answers_match(row["flexible"], question.gold) for row, question in zip(rows, questions, strict=True)
     )
+    counted = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
     low, high = wilson_interval(correct, n)
     return {
         "accuracy": correct / n,
@@ -56,5 +58,5 @@ def summarise(questions: Sequence[Question], answers: Mapping[int, Mapping[str, 
         "flexible_accuracy": flexible / n,
         "unparsed": sum(row["strict"] is None for row in rows) / n,
         "truncated": sum(row.get("finish") == "length" for row in rows) / n,
-        "mean_tokens": sum(row["n_tokens"] for row in rows) / n,
+        "mean_tokens": sum(counted) / len(counted) if counted else None,
     }
