@@ -147,11 +147,17 @@ class QuestionTree:
 
 @dataclass(frozen=True, slots=True)
 class FrozenTree:
-    """One line of a judging or training run's input: a tree and which of its actions the run is about."""
+    """One line of a judging or training run's input: a tree and which of its actions the run is about.
+
+    Where a training run's filters leave something out, `states` are those whose groups are left. Where they
+    leave out trajectories, `kept` has each action that a kept one took itself, and how many of them did.
+    """
 
     tree: QuestionTree
     selected: tuple[int, ...]  # action numbers
     probe: bool = False  # held out of training, for the probe
+    states: tuple[int, ...] | None = None  # state numbers; None: all
+    kept: tuple[tuple[int, int], ...] | None = None  # (action number, backbone samples); None: as they are
 
 
 @dataclass(frozen=True, slots=True)

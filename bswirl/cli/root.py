@@ -29,6 +29,7 @@ SECTIONS = {
     "Work": {
         "generate": "bswirl.cli.work:generate",
         "judge": "bswirl.cli.work:judge",
+        "selections": "bswirl.cli.selections:selections",
         "train": "bswirl.cli.work:train",
         "evaluate": "bswirl.cli.work:evaluate",
         "runs": "bswirl.cli.runs:runs",

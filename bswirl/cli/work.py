@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,18 +22,21 @@ if TYPE_CHECKING:
     from bswirl.records import Run
     from bswirl.training.forecast import Forecast
 
-_CLICK_TYPES: dict[str, type] = {"whole": int, "number": float, "text": str, "list": str}
-_METAVARS = {"whole": "N", "number": "X", "list": "A,B"}
+_CLICK_TYPES: dict[str, type] = {"whole": int, "number": float, "text": str, "list": str, "range": str}
+_METAVARS = {"whole": "N", "number": "X", "list": "A,B", "range": "A..B"}
 
 
-def run_options(kind: str) -> Callable[[Command], Command]:
-    """Adds every option of that kind of run to a command; one that is not given is None."""
+def run_options(
+    kind: str, *, only: Collection[str] | None = None, but: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Adds the options of that kind of run (by name `only` some) to a command; one not given is None."""
 
     def decorate(command: Command) -> Command:
         from bswirl.launch import options_of
 
         for option in reversed(options_of(kind)):
-            command = _click_option(option)(command)
+            if (only is None or option.name in only) and option.name not in but:
+                command = _click_option(option)(command)
         return command
 
     return decorate
@@ -137,6 +140,9 @@ def train(
     What the run will be is said before it starts; one that could learn nothing is refused. Questions of the
     test split are refused unless --allow-test is given.
     """
+    from bswirl.launch import refuse_beside_selection
+
+    refuse_beside_selection(options["selection"], [name for name, v in options.items() if v is not None])
     if not only_forecast:
         _run(invocation, "train", options, detach=detach, as_json=as_json)
     elif detach:

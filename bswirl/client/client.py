@@ -10,6 +10,7 @@ from typing import Any
 from bswirl.certificates import Certificate
 from bswirl.client.session import Session
 from bswirl.client.start import wait_until_stopped
+from bswirl.errors import InputError
 from bswirl.records import (
     Action,
     ActionDetail,
@@ -24,6 +25,7 @@ from bswirl.records import (
     from_json,
     to_json,
 )
+from bswirl.selections import SavedSelection, Selection, SelectionCounts
 
 Metrics = dict[str, list[tuple[int, float]]]
 
@@ -188,6 +190,32 @@ class Client(Session):
         kept = self.call("certificate_add", certificate={**to_json(certificate), "client_uid": uid})
         return from_json(Certificate, kept)
 
+    # selections
+
+    def selections(self) -> list[SavedSelection]:
+        """The saved selections, by name."""
+        return [_saved(found) for found in self.call("selections")]
+
+    def selection(self, name: str) -> SavedSelection:
+        """The selection saved by that name. Raises InputError where there is none."""
+        saved = {found.name: found for found in self.selections()}
+        if name not in saved:
+            known = ", ".join(saved) or "none yet: `bswirl selections save NAME`"
+            raise InputError(f"there is no selection `{name}`", f"selections are {known}")
+        return saved[name]
+
+    def save_selection(self, name: str, selection: Selection, *, replace: bool = False) -> SavedSelection:
+        """Saves a selection. Raises InputError where the name stands for another and `replace` is not said."""
+        return _saved(self.call("selection_save", name=name, **selection.to_json(), replace=replace))
+
+    def delete_selection(self, name: str) -> bool:
+        """Forgets a selection; whether there was one of that name."""
+        return bool(self.call("selection_delete", name=name)["deleted"])
+
+    def count_selection(self, selection: Selection) -> SelectionCounts:
+        """What a selection leaves now, and what it leaves out by why."""
+        return from_json(SelectionCounts, self.call("selection_counts", **selection.to_json()))
+
     # import and export
 
     def import_questions(self, questions: Iterable[NewQuestion]) -> dict[str, Any]:
@@ -211,3 +239,7 @@ class Client(Session):
         self.call("stop")
         self.close()
         wait_until_stopped(self.project)
+
+
+def _saved(found: dict[str, Any]) -> SavedSelection:
+    return from_json(SavedSelection, found)

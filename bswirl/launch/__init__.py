@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from bswirl.launch.forecast import forecast_run
 from bswirl.launch.inputs import NothingToDoError
-from bswirl.launch.options import Option, command_line, default_of, options_of, parse_options
+from bswirl.launch.options import (
+    Option,
+    command_line,
+    default_of,
+    options_of,
+    parse_options,
+    refuse_beside_selection,
+)
 from bswirl.launch.requests import (
     RunRequest,
     evaluate_request,
@@ -30,6 +37,7 @@ __all__ = [
     "make_request",
     "options_of",
     "parse_options",
+    "refuse_beside_selection",
     "resume_run",
     "start_run",
     "tail_log",

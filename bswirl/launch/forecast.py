@@ -13,6 +13,7 @@ from bswirl.errors import BswirlError, UsageError
 from bswirl.launch.certified import RewardJudges, certificates_for, corrects_by_certificate
 from bswirl.launch.inputs import input_rows, nothing_selected
 from bswirl.launch.requests import RunRequest, policies_json
+from bswirl.launch.selected import with_selection
 from bswirl.policies.catalogue import EMBEDDED, PolicySpec
 from bswirl.policies.devices import expects_gpu
 from bswirl.policies.smollm2 import cache_folder
@@ -34,6 +35,7 @@ def forecast_run(client: Client, request: RunRequest, *, tokenise: bool = False)
     """
     if request.kind != "train":
         raise UsageError(f"a {request.kind} run has no forecast", "training runs have one")
+    request = with_selection(client, request)
     forecaster = forecaster_of(request, tokenise=tokenise)
     left_out: dict[str, Any] = {}
     selected = 0

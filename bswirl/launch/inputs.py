@@ -55,8 +55,11 @@ def nothing_selected(request: RunRequest, left_out: dict[str, Any]) -> BswirlErr
     if request.from_solutions and not reasons:
         return InputError("none of the questions has a solution", "sft_source rewarded learns from samples")
     why = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "no reason was given"
+    filtered = any(reason.startswith(("trajectories ", "groups ", "questions ")) for reason in reasons)
     remedies = {
-        "train": "choose another dataset or split, or generate and judge first",
+        "train": "choose another filter or a wider difficulty: `bswirl selections show` counts what is left"
+        if filtered
+        else "choose another dataset or split, or generate and judge first",
         "judge": "choose another dataset or split",
     }
     return InputError(

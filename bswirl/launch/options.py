@@ -5,16 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bswirl.errors import UsageError
 from bswirl.records import Split
+from bswirl.selections import (
+    SELECTION_FIELDS,
+    Difficulty,
+    DifficultyLevel,
+    TrajectoryFilter,
+    check_difficulty,
+    difficulty_text,
+    parse_difficulty,
+)
 from bswirl.training.settings import OBJECTIVE_DEFAULTS, TrainSettings, option_fields
 
-OptionKind = Literal["text", "whole", "number", "flag", "choice", "list"]
+OptionKind = Literal["text", "whole", "number", "flag", "choice", "list", "range"]
 
 
 def _about(help_text: str, **more: Any) -> dict[str, Any]:
@@ -81,11 +90,34 @@ class JudgeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSelection:
-    """Which questions a training run sees; its other options are the TrainSettings."""
+    """What a training run sees; its other options are the TrainSettings.
 
+    A saved selection stands for all of SELECTION_FIELDS.
+    """
+
+    selection: str | None = field(
+        default=None,
+        metadata=_about("a saved selection, which says all of what is trained on", basic=True),
+    )
     dataset: str | None = field(default=None, metadata=_DATASET)
     split: Split = field(default="train", metadata=_about("the split to train on", basic=True))
-    limit: int | None = field(default=None, metadata=_about("only the first N questions", least=1))
+    limit: int | None = field(
+        default=None, metadata=_about("only the first N questions that have a reward", least=1)
+    )
+    filter: TrajectoryFilter = field(
+        default="none",
+        metadata=_about(
+            "only solutions whose every step is judged good (process), whose answer is right (outcome), "
+            "or both; with bswirl the groups on their way",
+            basic=True,
+        ),
+    )
+    difficulty: Difficulty | None = field(
+        default=None, metadata=_about("only where the mean reward is within A..B, such as 0.2..0.8")
+    )
+    difficulty_by: DifficultyLevel = field(
+        default="group", metadata=_about("whose mean reward that is: each group's, or the question's")
+    )
     allow_test: bool = field(default=False, metadata=_about("train on the test split after all"))
     probe_fraction: float = field(
         default=0.1,
@@ -167,6 +199,8 @@ class Option:
             return self._number(value)
         if self.kind == "list":
             return self._list(value)
+        if self.kind == "range":
+            return self._range(value)
         if self.kind == "choice" and value not in self.choices:
             raise UsageError(f"unknown {self.name} {value!r}", f"{self.flag} takes {', '.join(self.choices)}")
         if not isinstance(value, str) or "\0" in value:
@@ -181,6 +215,15 @@ class Option:
         if not named:
             raise UsageError(f"{self.flag} names nothing", f"the default is {self.shown_default}")
         return named
+
+    def _range(self, value: Any) -> Difficulty:
+        try:
+            return parse_difficulty(value) if isinstance(value, str) else check_difficulty(*value)
+        except UsageError as error:
+            words = error.message.removeprefix("difficulty ")
+            raise UsageError(f"{self.flag} {words}", error.remedy) from error
+        except TypeError:
+            raise UsageError(f"{self.flag} must be a range such as 0.2..0.8, not {value!r}") from None
 
     def _flag(self, value: Any) -> bool:
         words = {"true": True, "yes": True, "false": False, "no": False}
@@ -256,7 +299,7 @@ def _kind_of(hint: Any) -> OptionKind:
     if get_origin(hint) is Literal:
         return "choice"
     if get_origin(hint) is tuple:
-        return "list"
+        return "range" if hint == Difficulty else "list"
     kinds: dict[Any, OptionKind] = {bool: "flag", int: "whole", float: "number", str: "text"}
     return kinds[hint]
 
@@ -283,8 +326,28 @@ def parse_options(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     missing = [option.flag for option in known.values() if option.required and option.name not in given]
     if missing:
         raise UsageError(f"{kind} needs {missing[0]}", f"`bswirl {kind} --help` lists what it takes")
+    _check_selecting(known, given)
     objective = given.get("objective")
     return {name: given.get(name, default_of(option, objective=objective)) for name, option in known.items()}
+
+
+def _check_selecting(known: Mapping[str, Option], given: Mapping[str, Any]) -> None:
+    """Raises UsageError where a saved selection stands beside options that it speaks for."""
+    said = [name for name in SELECTION_FIELDS if name in given and given[name] != known[name].default]
+    if "selection" in known:
+        refuse_beside_selection(given.get("selection"), said)
+        if "difficulty_by" in said and given.get("difficulty") is None:
+            raise UsageError("--difficulty-by says nothing without --difficulty", "give a range of means too")
+
+
+def refuse_beside_selection(selection: str | None, said: Iterable[str]) -> None:
+    """Raises UsageError where options by these names stand beside a saved selection that speaks for them."""
+    beside = [f"--{name.replace('_', '-')}" for name in said if name in SELECTION_FIELDS]
+    if selection is not None and beside:
+        raise UsageError(
+            f"--selection {selection} says all of what is trained on: not beside {' '.join(beside)}",
+            "leave one of them out, or save another selection: bswirl selections save NAME",
+        )
 
 
 def command_line(kind: str, values: Mapping[str, Any]) -> str:
@@ -307,4 +370,6 @@ def _typed(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return difficulty_text(value) if isinstance(value[0], float | int) else ",".join(value)
+    return str(value)

@@ -12,6 +12,7 @@ from bswirl.launch.options import parse_options
 from bswirl.policies.catalogue import PolicySpec, require_local, resolve_policy
 from bswirl.policies.devices import check_device_name
 from bswirl.project import Project
+from bswirl.selections import SELECTION_FIELDS, SavedSelection, Selection
 from bswirl.serving.calls import ServedModel
 from bswirl.training.settings import TrainSettings
 
@@ -30,6 +31,9 @@ class RunRequest:
     policies: dict[str, PolicySpec] = field(default_factory=dict)
     judge: JudgeSpec | None = None
     from_solutions: bool = False  # train on the datasets' solutions instead of sampled trees
+    selection: str | None = None  # the name of a saved one, which says what `select` does not yet
+    saved: SavedSelection | None = None  # that one, once it was looked up
+    allow_test: bool = False
 
     @property
     def models(self) -> tuple[PolicySpec, ...]:
@@ -98,27 +102,48 @@ def judge_request(project: Project | None = None, **values: Any) -> RunRequest:
 def train_request(project: Project, **values: Any) -> RunRequest:
     """Training; takes the fields of TrainSettings and TrainSelection. Raises as `generate_request`.
 
-    Also raises UsageError where the test split is chosen without `allow_test`.
+    Also raises UsageError where the test split is chosen without `allow_test`, or gold solutions are to be
+    filtered. What a saved selection says is looked up when the run is started.
     """
     options = parse_options("train", values)
-    if options["split"] == "test" and not options["allow_test"]:
-        raise UsageError("the test split is not for training", "--allow-test insists on it")
+    from_solutions = options["objective"] == "sft" and options["sft_source"] == "gold"
+    selection = Selection(**_only(options, set(SELECTION_FIELDS)))
+    check_selection(selection, allow_test=options["allow_test"], from_solutions=from_solutions)
     spec = _policy(project, options)
     require_local(spec, "to be trained")
     settings = TrainSettings.from_dict(options)
     check_packages(_needed(TRAINING_PACKAGES, options), "training")
     if settings.tensorboard:
         check_packages(("tensorboard",), "the setting tensorboard", extra="tensorboard")
-    from_solutions = settings.objective == "sft" and settings.sft_source == "gold"
+    named = options["selection"] is not None
+    select = {} if named else select_of(selection, from_solutions=from_solutions)
     probe = {"probe_fraction": options["probe_fraction"], "seed": settings.seed}
     return RunRequest(
         kind="train",
         name=f"{settings.objective} {spec.name}",
         settings=settings.to_dict(),
-        select={**_only(options, _SELECTING), **({} if from_solutions else probe)},
+        select={**select, **({} if from_solutions else probe)},
         policies={spec.name: spec},
         from_solutions=from_solutions,
+        selection=options["selection"],
+        allow_test=options["allow_test"],
     )
+
+
+def check_selection(selection: Selection, *, allow_test: bool, from_solutions: bool) -> None:
+    """Raises UsageError where a run must not train on the test split, or cannot filter gold solutions."""
+    if selection.split == "test" and not allow_test:
+        raise UsageError("the test split is not for training", "--allow-test insists on it")
+    if from_solutions and selection.filters.active:
+        raise UsageError(
+            f"gold solutions have no rewards to choose by: {selection.filters.words}",
+            "use --sft-source rewarded, or no filter",
+        )
+
+
+def select_of(selection: Selection, *, from_solutions: bool) -> dict[str, Any]:
+    """The owner's filters for a selection; gold solutions are of questions, which have no rewards."""
+    return _only(selection.to_json(), _SELECTING if from_solutions else set(SELECTION_FIELDS))
 
 
 def evaluate_request(project: Project, **values: Any) -> RunRequest:

@@ -13,6 +13,7 @@ from typing import Any
 from bswirl.client import Client
 from bswirl.errors import BswirlError, CancelledError, InputError
 from bswirl.launch.requests import RunRequest, make_request, policies_json
+from bswirl.launch.selected import with_selection
 from bswirl.launch.start import Say, cancel_run, resume_run, start_run
 from bswirl.project import Project
 from bswirl.records import LIVE_STATUSES, Run
@@ -97,7 +98,9 @@ class Stages:
     def _begin(self, stage: Stage, accept: Callable[[Run], bool]) -> Run:
         """The stage's run: started if there is none yet, resumed where it ended too early."""
         if stage.name not in self._runs:
-            request = make_request(stage.kind, self._project, stage.options)
+            request = with_selection(
+                self._client, make_request(stage.kind, self._project, stage.options)
+            )
             run = self._unclaimed(request) or start_run(self._client, self._project, request, say=self._say)
             self._runs[stage.name] = run.run_id
             self._save()

@@ -146,6 +146,7 @@ def _freeze(
             policies=policies_json(request),
             extra={
                 "select": request.select,
+                **provenance(request),
                 "project": str(project.root),
                 **({"judge": request.judge.to_json()} if request.judge is not None else {}),
             },

@@ -7,6 +7,7 @@ from typing import Any
 
 from bswirl.errors import UsageError
 from bswirl.owner.certificates import certificates
+from bswirl.owner.selections import filters_of, selection_counts, selections
 from bswirl.owner.session import Session
 from bswirl.store import queries
 from bswirl.store.database import snapshot
@@ -28,7 +29,16 @@ _SELECTIONS = {
     "grow": {"dataset", "split", "limit", "runs", "round_size", "most", "dead_below"},
     "evaluate": {"dataset", "split", "limit"},
     "judge": {"dataset", "split", "limit", "judge", "model", "prompt_sha", "again", "runs"},
-    "train": {"dataset", "split", "limit", "probe_fraction", "seed"},
+    "train": {
+        "dataset",
+        "split",
+        "limit",
+        "filter",
+        "difficulty",
+        "difficulty_by",
+        "probe_fraction",
+        "seed",
+    },
 }
 
 
@@ -176,6 +186,7 @@ def _selection(cursor: Any, kind: str, params: Fields, outcome: Outcome) -> Iter
             outcome,
             probe_fraction=params.number("probe_fraction") or 0.0,
             seed=params.optional_integer("seed", low=-INT64, high=INT64) or 0,
+            filters=filters_of(params),
         )
     return select_questions(cursor, scope, outcome, prefer_test=kind == "evaluate")
 
@@ -194,6 +205,8 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "answers": _answers,
     "judges": _judges,
     "certificates": certificates,
+    "selections": selections,
+    "selection_counts": selection_counts,
     "ingest_errors": _ingest_errors,
 }
 STREAMS: dict[str, Callable[[Session, Fields], Stream]] = {

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.owner.adoption import attach, register
 from bswirl.owner.certificates import certificate_add
+from bswirl.owner.selections import selection_delete, selection_save
 from bswirl.owner.session import Session
 from bswirl.records import LABEL_VALUES, SPLITS, NewQuestion, PlacedQuestion, PlacedSample, from_json
 from bswirl.runs.folder import RunFolder
@@ -215,6 +216,8 @@ WRITING: dict[str, Callable[[Session, Fields], Any]] = {
     "label_undo": _label_undo,
     "judge_rank": _judge_rank,
     "certificate_add": certificate_add,
+    "selection_save": selection_save,
+    "selection_delete": selection_delete,
     "run_register": _run_register,
     "run_attach": _run_attach,
     "run_restart": _run_restart,

@@ -11,6 +11,7 @@ from bswirl.errors import InputError
 from bswirl.store.schema_audit import AUDIT_TABLES
 from bswirl.store.schema_certificates import CERTIFICATE_TABLES
 from bswirl.store.schema_runs import RUN_TABLES
+from bswirl.store.schema_selections import SELECTION_TABLES
 from bswirl.store.schema_spending import SPENDING_TABLES
 from bswirl.store.schema_statistics import STATISTICS_TABLES
 from bswirl.store.schema_tree import TREE_TABLES
@@ -24,6 +25,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("m004_statistics", STATISTICS_TABLES),
     ("m005_certificates", CERTIFICATE_TABLES),
     ("m006_votes_costs_and_prompts", SPENDING_TABLES),
+    ("m007_selections", SELECTION_TABLES),
 )
 
 _RECORD = "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bswirl.errors import InputError, UsageError
-from bswirl.records import SPLITS, Action, FrozenTree, Question
+from bswirl.records import SPLITS, Action, FrozenTree, Question, QuestionTree
+from bswirl.selections import Filters, Selection, SelectionCounts
 from bswirl.store.database import Cursor
+from bswirl.store.filters import Left, apply_filters, count_left, left_out, questions_left, read_left
 from bswirl.store.rewards import ANSWER_JUDGE, RANGE, effective_rewards
 from bswirl.store.trees import QUESTIONS_A_BLOCK, read_trees
 
 PROBE_NEEDS = 5  # questions
+_NO_FILTERS = Filters()
 _ALL = {"low": 0, "high": 2**31 - 1}
 
 
@@ -107,18 +110,58 @@ def select_to_judge(
 
 
 def select_to_train(
-    cursor: Cursor, scope: Scope, outcome: Outcome, *, probe_fraction: float = 0.0, seed: int = 0
+    cursor: Cursor,
+    scope: Scope,
+    outcome: Outcome,
+    *,
+    probe_fraction: float = 0.0,
+    seed: int = 0,
+    filters: Filters = _NO_FILTERS,
 ) -> Iterator[FrozenTree]:
     """Trees with the actions that have an effective reward and a sample, some questions held out as a probe.
 
-    Raises UsageError on a fraction that is none, InputError on an unknown dataset.
+    Filters choose among what is not held out, so that runs with other filters have the same probe; where they
+    leave nothing, there is no row. Raises UsageError on a fraction that is none, InputError on an unknown
+    dataset.
     """
     if not 0 <= probe_fraction < 1:
         raise UsageError(f"a probe fraction of {probe_fraction} makes no sense", "give one from 0 to below 1")
-    asked = _questions(cursor, scope, outcome)
+    chosen = _to_train(cursor, scope, outcome)
+    probe = held_out(chosen, probe_fraction, seed)
+    if filters.active:
+        rows = _filtered(cursor, chosen, probe, filters, outcome)
+    else:
+        rows = (_whole(tree, probe) for tree in read_trees(cursor, chosen))
+    for row in rows:
+        outcome.rows += 1
+        yield row
+
+
+def count_selection(cursor: Cursor, selection: Selection) -> SelectionCounts:
+    """What a selection leaves, nothing held out. Raises UsageError where it makes no sense, InputError on an
+    unknown dataset.
+    """
+    outcome, filters = Outcome(), selection.filters
+    chosen = [question.question_id for question in _to_train(cursor, _scope(selection), outcome)]
+    _apply(cursor, chosen, filters, outcome)
+    told = outcome.to_json()
+    return SelectionCounts(**count_left(cursor), considered=told["considered"], reasons=told["reasons"])
+
+
+def check_scope(cursor: Cursor, selection: Selection) -> None:
+    """Raises UsageError on a split or limit that cannot be, InputError on an unknown dataset."""
+    _questions(cursor, _scope(selection), Outcome())
+
+
+def _scope(selection: Selection) -> Scope:
+    return Scope(selection.dataset, (selection.split,), selection.limit)
+
+
+def _to_train(cursor: Cursor, scope: Scope, outcome: Outcome) -> list[Question]:
+    """The questions of the scope that have a reward, the first `scope.limit` of them."""
     counts = _rewarded(cursor)
     chosen = []
-    for question in asked:
+    for question in _questions(cursor, scope, outcome):
         actions, rewarded = counts.get(question.question_id, (0, 0))
         outcome.reasons["not sampled"] += actions == 0
         outcome.reasons["without a reward"] += actions - rewarded
@@ -127,13 +170,54 @@ def select_to_train(
     if scope.limit is not None:
         outcome.reasons["beyond the limit"] += len(chosen[scope.limit :])
         chosen = chosen[: scope.limit]
-    probe = held_out(chosen, probe_fraction, seed)
-    for tree in read_trees(cursor, chosen):
-        selected = tuple(
-            action.action_id for action in tree.actions if action.reward is not None and action.samples > 0
-        )
-        outcome.rows += 1
-        yield FrozenTree(tree, selected, probe=tree.question.question_id in probe)
+    return chosen
+
+
+def _whole(tree: QuestionTree, probe: set[int]) -> FrozenTree:
+    return FrozenTree(tree, _trainable(tree), probe=tree.question.question_id in probe)
+
+
+def _trainable(tree: QuestionTree) -> tuple[int, ...]:
+    return tuple(
+        action.action_id for action in tree.actions if action.reward is not None and action.samples > 0
+    )
+
+
+def _apply(cursor: Cursor, question_ids: Sequence[int], filters: Filters, outcome: Outcome) -> set[int]:
+    """Filters those questions; returns of which something is left."""
+    apply_filters(cursor, question_ids, filters)
+    left = questions_left(cursor)
+    outcome.reasons.update(left_out(cursor, filters))
+    outcome.reasons["questions with nothing left"] += len(question_ids) - len(left)
+    return left
+
+
+def _filtered(
+    cursor: Cursor, chosen: Sequence[Question], probe: set[int], filters: Filters, outcome: Outcome
+) -> Iterator[FrozenTree]:
+    """Of questions to train on what the filters leave; those of the probe as they are."""
+    trained = [question.question_id for question in chosen if question.question_id not in probe]
+    left = _apply(cursor, trained, filters, outcome)
+    if not left:
+        return
+    remaining = [question for question in chosen if question.question_id in left | probe]
+    for start in range(0, len(remaining), QUESTIONS_A_BLOCK):
+        block = remaining[start : start + QUESTIONS_A_BLOCK]
+        found = read_left(cursor, block[0].question_id, block[-1].question_id)
+        for tree in read_trees(cursor, block):
+            number = tree.question.question_id
+            yield _whole(tree, probe) if number in probe else _narrowed(tree, found[number], filters)
+
+
+def _narrowed(tree: QuestionTree, left: Left, filters: Filters) -> FrozenTree:
+    states, whole = set(left.states), set(_trainable(tree))
+    selected = (a.action_id for a in tree.actions if a.state_id in states and a.action_id in whole)
+    return FrozenTree(
+        tree,
+        tuple(selected),
+        states=tuple(left.states),
+        kept=None if filters.filter == "none" else tuple(left.kept),
+    )
 
 
 def held_out(questions: Sequence[Question], fraction: float, seed: int) -> set[int]:

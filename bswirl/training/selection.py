@@ -42,20 +42,44 @@ def select(tree: FrozenTree, settings: TrainSettings) -> list[Selected]:
     Judged rewards are corrected first where error rates are set; which groups are live is decided before
     that. `swirl-onpolicy` samples its own: of each logged state one action, with c = 0, stands for the
     sample to come.
+
+    Where a filter left trajectories out, `swirl` and `sft` train on the steps that kept ones took themselves,
+    each weighted by how many did, and `swirl-onpolicy` samples at their states; `bswirl` takes the groups at
+    these states whole.
     """
     if settings.objective == "swirl-onpolicy":
         return [Selected(action, 0.0, 1) for action in _backbone(tree)]
     rates = judge_rates(settings)
-    choose = {"swirl": _swirl, "bswirl": _bswirl, "sft": _sft}[settings.objective]
-    return [entry for group in groups_of(tree, settings) for entry in choose(group, settings, rates)]
+    groups = groups_of(tree, settings)
+    if settings.objective == "bswirl":
+        return [entry for group in groups for entry in _bswirl(group, settings, rates)]
+    choose = {"swirl": _swirl, "sft": _sft}[settings.objective]
+    return choose(tree, [action for group in groups for action in group], rates)
 
 
-def _swirl(group: Sequence[Action], _settings: TrainSettings, rates: JudgeRates) -> list[Selected]:
+def _swirl(tree: FrozenTree, actions: Sequence[Action], rates: JudgeRates) -> list[Selected]:
+    own = own_samples(tree)
     return [
-        Selected(action, corrected_reward(action, rates), action.backbone)
-        for action in group
-        if action.backbone > 0
+        Selected(action, corrected_reward(action, rates), own[action.action_id])
+        for action in actions
+        if own[action.action_id]
     ]
+
+
+def _sft(tree: FrozenTree, actions: Sequence[Action], _rates: JudgeRates) -> list[Selected]:
+    if tree.kept is not None:
+        counts = own_samples(tree)
+    else:
+        counts = {action.action_id: action.samples for action in actions}
+    good = [action for action in actions if reward_of(action) >= 1.0]
+    return [Selected(action, 1.0, counts[action.action_id]) for action in good if counts[action.action_id]]
+
+
+def own_samples(tree: FrozenTree) -> dict[int, int]:
+    """How often trajectories took each action themselves; where some were left out, those that were kept."""
+    if tree.kept is None:
+        return {action.action_id: action.backbone for action in tree.tree.actions}
+    return dict.fromkeys((action.action_id for action in tree.tree.actions), 0) | dict(tree.kept)
 
 
 def _bswirl(group: Sequence[Action], settings: TrainSettings, rates: JudgeRates) -> list[Selected]:
@@ -70,10 +94,6 @@ def _bswirl(group: Sequence[Action], settings: TrainSettings, rates: JudgeRates)
     return [Selected(*entry) for entry in zip(group, values, counts, strict=True)]
 
 
-def _sft(group: Sequence[Action], _settings: TrainSettings, _rates: JudgeRates) -> list[Selected]:
-    return [Selected(action, 1.0, action.samples) for action in group if reward_of(action) >= 1.0]
-
-
 def logged_states(tree: FrozenTree) -> list[LoggedState]:
     """The states that have a backbone sample, rewarded or not."""
     prefixes, question = tree.tree.prefixes(), tree.tree.question
@@ -82,5 +102,10 @@ def logged_states(tree: FrozenTree) -> list[LoggedState]:
 
 def _backbone(tree: FrozenTree) -> list[Action]:
     """Of each state with a backbone sample the action that has most of them, the earliest of equals."""
-    groups = ([a for a in group if a.backbone > 0] for group in tree.tree.by_state().values())
-    return [max(group, key=lambda action: action.backbone) for group in groups if group]
+    own = own_samples(tree)
+    taken = [
+        [action for action in group if own[action.action_id]]
+        for state_id, group in tree.tree.by_state().items()
+        if tree.states is None or state_id in tree.states
+    ]
+    return [max(group, key=lambda action: own[action.action_id]) for group in taken if group]

@@ -64,6 +64,9 @@ class TestSettings:
             "dataset": None,
             "split": "train",
             "limit": None,
+            "filter": "none",
+            "difficulty": None,
+            "difficulty_by": "group",
             "probe_fraction": 0.1,
             "seed": 5,
         }
