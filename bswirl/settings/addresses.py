@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from bswirl.settings.tables import Table
 
-# Narrower than the standard: all readers of such an address agree on its host, and no letter looks like another.
+# Narrower than the standard: all readers of it agree on the host, and no letter looks like another.
 _ADDRESS = re.compile(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~%/:+-]*)?"
 )

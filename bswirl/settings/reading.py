@@ -71,7 +71,7 @@ def _endpoints(file: SettingsFile) -> dict[str, EndpointSettings]:
     found = builtin_endpoints()
     for name in file.table("endpoints").values:
         table = file.table("endpoints", name)
-        _check_name(table, "endpoint", name)
+        _check_name(table, "an endpoint", name)
         found[name] = _endpoint(table, name, found.get(name))
     return found
 
@@ -107,7 +107,7 @@ def _policies(
         table.check_keys((*_LOCAL, *_SERVED, *_PROMPTS, "description"))
         served = _served(table, endpoints, local=_LOCAL, only_served=_PROMPTS)
         if served is not None:
-            _check_name(table, "served policy", name)
+            _check_name(table, "a served policy", name)
         found[name] = PolicySettings(
             name=name,
             path=_model(root, table) if served is None else "",
@@ -133,7 +133,7 @@ def _judges(
                 (_RANKING, *(key for key, item in judges.values.items() if isinstance(item, dict)))
             )
         table = file.table("judges", name)
-        _check_name(table, "judge", name)
+        _check_name(table, "a judge", name)
         if name in _RULES:
             raise table.error(f"`{name}` is a judge by rules already", "give this one another name")
         table.check_keys(("path", *_SERVED, *_JUDGING, "description"))
@@ -208,7 +208,7 @@ def _price(table: Table, key: str) -> float | None:
 
 def _check_name(table: Table, what: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise table.error(f"that is no name for a {what}", "use letters, digits, `-`, `_` and `.`")
+        raise table.error(f"that is no name for {what}", "use letters, digits, `-`, `_` and `.`")
 
 
 def _file(root: Path, table: Table, key: str) -> str | None:

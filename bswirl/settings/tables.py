@@ -56,19 +56,19 @@ class SettingsFile:
         return InputError(f"{place}: {message}", remedy)
 
     def _line(self, table: tuple[str, ...], key: str | None) -> int | None:
+        """The line of a key, else of its table's header; None where they are written in another way."""
         wanted = ".".join(table)
+        place = wanted if key is None else f"{wanted}.{key}".lstrip(".")
         current, header_line = "", None
         for number, line in enumerate(self._text.splitlines(), 1):
             if header := _HEADER.match(line):
                 current = _bare(header.group(1))
-                if current == (wanted if key is None else f"{wanted}.{key}".lstrip(".")):
+                if f"{current}.".startswith(f"{place}."):
                     return number
                 if current == wanted:
                     header_line = number
-            elif key is not None and (found := _KEY.match(line)):
-                spelled = found.group(2) if not current else f"{current}.{found.group(2)}"
-                if spelled == f"{wanted}.{key}".lstrip("."):
-                    return number
+            elif (found := _KEY.match(line)) and f"{current}.{found.group(2)}".lstrip(".") == place:
+                return number
         return header_line
 
 
