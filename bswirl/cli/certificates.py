@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ import click
 from bswirl.cli.counting import counted
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table, warn
-from bswirl.errors import InputError
+from bswirl.errors import InputError, UsageError
 from bswirl.records import to_json
 
 if TYPE_CHECKING:
     from bswirl.certificates import Certificate, DepthRates, Estimate, Rates
     from bswirl.formats.lines import Reject
     from bswirl.formats.processbench import Benchmark
+    from bswirl.judging.catalogue import JudgeSpec
 
 FILE = click.Path(path_type=Path)
 NAMED_REJECTS = 100  # so many bad rows of a file are named
@@ -55,6 +57,13 @@ ABOUT = (
     type=click.IntRange(min=1),
     help="A trial: N solutions of FILE, drawn at random, always the same. Nothing is corrected by it.",
 )
+@click.option(
+    "--prompt",
+    metavar="FILE",
+    type=FILE,
+    help="Prompt file in place of the judge's own, of a judge that is a model; it is another judge then.",
+)
+@click.option("--votes", metavar="N", type=int, help="Votes on a step, odd, of a judge that is a model.")
 @click.argument("file", metavar="FILE", type=FILE)
 @json_option
 @pass_invocation
@@ -64,6 +73,8 @@ def certify(
     benchmark: str,
     solutions: tuple[Path, ...],
     limit: int | None,
+    prompt: Path | None,
+    votes: int | None,
     file: Path,
     as_json: bool,
 ) -> None:
@@ -77,11 +88,11 @@ def certify(
     from bswirl.judging.certify import certify as certified
     from bswirl.judging.stepwise import step_judge
 
-    spec = resolve_judge(judge_name)
+    project = invocation.project_if_any()
+    spec = _with_votes(resolve_judge(judge_name, project, prompt), votes)
     judge = step_judge(spec)
     read = _read(file)
-    gold = _gold(solutions)
-    project = invocation.project_if_any()
+    gold = _shown(_gold(solutions), spec)
     with _keeping(invocation, project) as keep:
         with counted("steps") as told:
             made = certified(
@@ -177,6 +188,26 @@ def _gold(paths: Iterable[Path]) -> dict[str, str]:
     return gold_solutions(questions)
 
 
+def _shown(gold: dict[str, str], spec: JudgeSpec) -> dict[str, str]:
+    """The gold solutions that the judge gets to see: none where its prompt does not show them."""
+    from bswirl.prompts import Prompt
+
+    if not gold or spec.prompt is None or "solution" in Prompt.parse(spec.prompt, "its prompt").placeholders:
+        return gold
+    note(f"the prompt of {spec.name} does not show {{solution}}: it is judged without gold solutions")
+    return {}
+
+
+def _with_votes(spec: JudgeSpec, votes: int | None) -> JudgeSpec:
+    if votes is None:
+        return spec
+    if spec.kind == "rules":
+        raise UsageError(f"judge {spec.name} goes by rules, and would always vote alike", "leave out --votes")
+    if votes < 1 or votes % 2 == 0:
+        raise UsageError(f"--votes {votes} could end in a tie", "give an odd number: 1, 3, 5, …")
+    return replace(spec, votes=votes)
+
+
 def _name(path: Path, rejects: list[Reject]) -> None:
     for reject in rejects[:NAMED_REJECTS]:
         warn(str(reject))
@@ -253,7 +284,7 @@ def _print(certificate: Certificate) -> None:
             ("F1", _words(certificate.f1)),
             ("erroneous solutions", f"{_words(certificate.accuracy_erroneous)} of {certificate.erroneous}"),
             ("correct solutions", f"{_words(certificate.accuracy_correct)} of {correct}{open_ones}"),
-            ("steps judged", f"{labelled - unjudged} of {labelled}"),
+            ("steps judged", f"{labelled - unjudged} of {labelled}{_by_votes(certificate)}"),
             ("TPR", f"{_words(rates.tpr)} of {rates.correct} correct steps"),
             ("TNR", f"{_words(rates.tnr)} of {rates.wrong} wrong steps"),
             ("FPR", _words(rates.fpr)),
@@ -301,6 +332,10 @@ def _progress_words(certificate: Certificate) -> str:
 def _solutions(certificate: Certificate) -> str:
     of = f" of {certificate.file_solutions}" if certificate.is_part else ""
     return f"{certificate.solutions}{of} solutions"
+
+
+def _by_votes(certificate: Certificate) -> str:
+    return f", by {certificate.votes} votes each" if certificate.votes > 1 else ""
 
 
 def _words(estimate: Estimate) -> str:

@@ -74,17 +74,16 @@ def certify(
     name: str,
     file: str,
     gold: Mapping[str, str],
-    votes: int = 1,
     limit: int | None = None,
     told: Told | None = None,
 ) -> Certificate:
     """Asks the judge about every step with a human label and counts how often it is right.
 
-    `name` is the benchmark's, `gold` has solutions by `question_key`; `votes` is how many the judge gives on
-    a step. With `limit` so many of the file's solutions are judged, drawn at random: a trial. `told` hears
-    how many steps are judged, and of how many. A solution's first wrong step is the first that the judge
-    calls not correct, −1 where there is none. Rates have Wilson's interval with the effective number of
-    steps, F1 and κ a bootstrap's; both take the solutions to one question as one cluster.
+    `name` is the benchmark's, `gold` has solutions by `question_key`. With `limit` so many of the file's
+    solutions are judged, drawn at random: a trial. `told` hears how many steps are judged, and of how many.
+    A solution's first wrong step is the first that the judge calls not correct, −1 where there is none. Rates
+    have Wilson's interval with the effective number of steps, F1 and κ a bootstrap's; both take the solutions
+    to one question as one cluster.
     """
     solutions = drawn(benchmark.solutions, limit)
     keys = [question_key(solution.problem) for solution in solutions]
@@ -106,7 +105,7 @@ def certify(
         erroneous=sum(outcome.erroneous for outcome in outcomes),
         questions=len(set(keys)),
         with_gold=sum(key in gold for key in keys),
-        votes=votes,
+        votes=spec.votes,
         undetermined=sum(outcome.undetermined for outcome in outcomes),
         f1=_f1(outcomes),
         accuracy_erroneous=_accuracy([outcome for outcome in outcomes if outcome.erroneous]),

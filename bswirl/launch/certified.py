@@ -75,11 +75,12 @@ def frozen_rates(certificates: Sequence[Certificate]) -> list[dict[str, Any]]:
 def rate_words(certificate: Certificate) -> str:
     """What a run will be corrected by, in a line."""
     overall, *depths = certified_rates(certificate)
+    votes = f", {certificate.votes} votes a step" if certificate.votes > 1 else ""
     places = ", ".join(str(rates.depth) for rates in depths)
     return (
         f"rewards of {certificate.judge} for steps with progress are corrected by certificate "
         f"{certificate.certificate_id} ({certificate.benchmark} {certificate.file}, "
-        f"{certificate.with_gold} of {certificate.solutions} with a gold solution): "
+        f"{certificate.with_gold} of {certificate.solutions} with a gold solution{votes}): "
         f"FPR {overall.fpr:.3f}, FNR {overall.fnr:.3f}" + (f"; own rates at step {places}" if places else "")
     )
 

@@ -105,6 +105,12 @@ class TestWithoutAProject:
         [
             (("--judge", "oracle", "{file}"), 2, "unknown judge 'oracle' — known: reference"),
             (("--judge", "answer-check", "{file}"), 2, "judges final answers alone"),
+            (
+                ("--judge", "reference", "--votes", "3", "{file}"),
+                2,
+                "would always vote alike — leave out --votes",
+            ),
+            (("--judge", "reference", "--prompt", "{file}", "{file}"), 2, "goes by rules, not by a prompt"),
             (("{file}",), 2, "Missing option '--judge'"),
             (("--judge", "reference", "--on", "prm", "{file}"), 2, "'prm' is not"),
             (("--judge", "reference", "{folder}/none.json"), 3, "none.json: No such file"),
