@@ -36,6 +36,11 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def calls_file(self) -> Path:
+        """The record of the run's calls to a served model."""
+        return self.path / "calls.jsonl"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "log"
 
@@ -48,6 +53,11 @@ class RunFolder:
     def cancel_file(self) -> Path:
         """A marker: while it is there, the worker should end."""
         return self.path / "cancel"
+
+    @property
+    def max_cost_file(self) -> Path:
+        """Where there is one: a limit in dollars that goes before the one in the settings."""
+        return self.path / "max_cost"
 
     @property
     def reserve_file(self) -> Path:

@@ -29,7 +29,7 @@ class JournalWriter:
         """
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._cut_torn_line()
+        cut_torn_line(self._descriptor)
 
     def append(self, rows: Iterable[Row]) -> int:
         """Writes the rows as whole lines, makes them durable, and returns the journal's new length in bytes.
@@ -42,7 +42,7 @@ class JournalWriter:
                 data = data[os.write(self._descriptor, data) :]
             os.fdatasync(self._descriptor)
         except OSError:
-            self._cut_torn_line()
+            cut_torn_line(self._descriptor)
             raise
         return os.fstat(self._descriptor).st_size
 
@@ -51,19 +51,22 @@ class JournalWriter:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _cut_torn_line(self) -> None:
-        size = os.fstat(self._descriptor).st_size
-        end = size
-        while end > 0:
-            start = max(0, end - _BLOCK)
-            newline = os.pread(self._descriptor, end - start, start).rfind(b"\n")
-            if newline >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        if end != size:
-            os.ftruncate(self._descriptor, end)
-            os.fsync(self._descriptor)
+
+def cut_torn_line(descriptor: int) -> bool:
+    """Cuts an open file off behind its last newline, durably. Returns whether there was anything to cut."""
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+        os.fsync(descriptor)
+    return end != size
 
 
 def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[Row, int]]:

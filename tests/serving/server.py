@@ -4,8 +4,8 @@
         ... ServedModel(endpoint="test", url=server.url, model="m") ...
         assert server.paid() == Counter({...: 1})
 
-It runs in a thread of the test. A call is *completed* once its whole reply was handed to the system; that
-is what a provider would send a bill for.
+It runs in a thread of the test. A call is *completed* once a whole reply that is no fault was handed to the
+system: nobody should have to ask for it again.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Fault:
     delay: float = 0.0  # seconds before the first byte
     hangs: bool = False  # nothing is sent, and the connection stays open
     drops: bool = False  # nothing is sent, and the connection is closed
+    is_reply: bool = False  # no fault at all
 
 
 def status(code: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Fault:
@@ -152,7 +153,7 @@ class FaultServer:
         self.models = models
         self.port = port
         self.requests: list[Request] = []
-        self.completed: list[Request] = []  # answered with 200, whole
+        self.completed: list[Request] = []  # answered as `reply` says, whole
         self.others: list[Request] = []  # whatever was not a chat request
         self.in_flight = 0
         self.most_seen = 0  # requests that were in flight at once
@@ -250,7 +251,7 @@ class FaultServer:
         whole = fault.sent is None
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + fault.body[: fault.sent])
         await writer.drain()
-        if whole and fault.status == 200 and request.index >= 0 and not reader.at_eof():
+        if fault.is_reply and not reader.at_eof():
             self.completed.append(request)
         return whole
 
@@ -269,7 +270,7 @@ class FaultServer:
             answer = [answer] * request.n
         if not isinstance(answer, dict):
             answer = completion(answer)
-        return Fault(body=json.dumps(answer).encode())
+        return Fault(body=json.dumps(answer).encode(), is_reply=True)
 
     def _scripted(self, request: Request) -> Fault | None:
         if callable(self.faults):
