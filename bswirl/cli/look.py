@@ -18,7 +18,6 @@ from bswirl.cli.output import (
     print_renderable,
     print_table,
 )
-from bswirl.errors import BswirlError
 from bswirl.records import SPLITS, to_json
 
 if TYPE_CHECKING:
@@ -184,76 +183,3 @@ def _action_line(action: Action) -> Text:
     line.append("  ● " if action.backbone else "  ○ ")
     line.append_text(cell(action.text))
     return line
-
-
-@click.group()
-def judges() -> None:
-    """The judges of the project, and which of them decides."""
-
-
-@judges.command("list")
-@json_option
-@pass_invocation
-def judges_list(invocation: Invocation, as_json: bool) -> None:
-    """Lists the judges by rank; the lowest rank that has a verdict decides."""
-    with invocation.connect() as client:
-        found = client.judges()
-    if as_json:
-        print_json({"judges": [to_json(judge) for judge in found]})
-        return
-    print_table(
-        ("rank", "judge", "model", "prompt", "verdicts"),
-        ((judge.rank, judge.name, judge.model, judge.prompt_sha[:12], judge.verdicts) for judge in found),
-        right=("rank", "verdicts"),
-    )
-
-
-@judges.command("rank")
-@click.argument("judge")
-@click.argument("rank", type=click.IntRange(min=1), required=False)
-@click.option("--never", is_flag=True, help="Take the rank away: the judge decides nothing.")
-@pass_invocation
-def judges_rank(invocation: Invocation, judge: str, rank: int | None, never: bool) -> None:
-    """Gives JUDGE a rank: 1 decides before 2, and so on."""
-    if (rank is None) != never:
-        raise click.UsageError("give either a rank or --never")
-    with invocation.connect() as client:
-        client.rank_judge(judge, rank)
-    note(f"judge {judge} decides nothing now" if never else f"judge {judge} has rank {rank} now")
-
-
-@click.group()
-def policies() -> None:
-    """The models that can be sampled, trained and evaluated."""
-
-
-@policies.command("list")
-@json_option
-@pass_invocation
-def policies_list(invocation: Invocation, as_json: bool) -> None:
-    """Lists the policies known by name; a folder or hub id works without being listed."""
-    from bswirl.policies.catalogue import policy_names, resolve_policy
-
-    project = invocation.project()
-    found: list[dict[str, Any]] = []
-    for name in policy_names(project):
-        try:
-            found.append({**resolve_policy(name, project).to_json(), "error": None})
-        except BswirlError as error:
-            found.append({"name": name, "model": None, "adapters": [], "error": str(error)})
-    if as_json:
-        print_json({"policies": found})
-        return
-    print_table(
-        ("policy", "model", "adapters", ""),
-        (
-            (
-                policy["name"],
-                policy["model"],
-                len(policy["adapters"]),
-                policy["error"] or policy["description"],
-            )
-            for policy in found
-        ),
-        right=("adapters",),
-    )

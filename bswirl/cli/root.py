@@ -39,8 +39,9 @@ SECTIONS = {
         "stats": "bswirl.cli.look:stats",
         "questions": "bswirl.cli.look:questions",
         "tree": "bswirl.cli.look:tree",
-        "judges": "bswirl.cli.look:judges",
-        "policies": "bswirl.cli.look:policies",
+        "judges": "bswirl.cli.models:judges",
+        "policies": "bswirl.cli.models:policies",
+        "prompts": "bswirl.cli.prompts:prompts",
     },
     "Audit": {
         "audit": "bswirl.cli.audit:audit",

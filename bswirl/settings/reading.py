@@ -6,7 +6,7 @@ import difflib
 import re
 from pathlib import Path
 
-from bswirl.settings.addresses import check_plain_http, checked_url, checked_variable
+from bswirl.settings.addresses import checked_url, checked_variable, plain_http_fault
 from bswirl.settings.records import (
     DEFAULT_RANKING,
     EndpointSettings,
@@ -84,7 +84,8 @@ def _endpoint(table: Table, name: str, builtin: EndpointSettings | None) -> Endp
     key = checked_variable(table)
     if key is None and builtin is not None and url == builtin.url:
         key = builtin.key
-    check_plain_http(table, url, key)
+    if fault := plain_http_fault(url, key):
+        raise table.error(*fault, "url")
     default = EndpointSettings(name, url)
     timeout = table.number("timeout", above=0, most=_MOST_SECONDS)
     return EndpointSettings(
