@@ -167,8 +167,9 @@ def policies_json(request: RunRequest) -> dict[str, Any]:
 
 def _policy(project: Project, options: dict[str, Any]) -> PolicySpec:
     """The checked policy of the options; its canonical name replaces what was typed."""
-    check_device_name(options["device"])
     spec = resolve_policy(options["policy"], project)
+    if spec.kind == "local":
+        check_device_name(options["device"])
     options["policy"] = spec.name
     return spec
 
