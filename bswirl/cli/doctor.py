@@ -8,17 +8,22 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from bswirl import __version__
+from bswirl.cli.endpoints import endpoint_findings, probe_findings, probes, trust_endpoint
+from bswirl.cli.findings import Finding
 from bswirl.cli.invocation import Invocation, pass_invocation
-from bswirl.cli.output import cell, json_option, print_json, print_table
+from bswirl.cli.output import cell, json_option, note, print_json, print_table
 from bswirl.errors import BswirlError, ExitCode
 from bswirl.records import to_json
+
+if TYPE_CHECKING:
+    from bswirl.serving.probing import Probe
 
 CORE = ("click", "duckdb", "platformdirs", "rich", "textual", "textual-plot", "together")
 EXTRA = ("accelerate", "bitsandbytes", "gguf", "peft", "safetensors", "torch", "transformers")
@@ -27,40 +32,58 @@ ENABLE_LINGER = "`loginctl enable-linger` lets them live on"
 STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `bad` is what has to be mended."""
-
-    about: str
-    status: Literal["ok", "note", "bad"]
-    says: str
-    remedy: str = ""
-
-
 @click.command()
+@click.option(
+    "--trust",
+    metavar="ENDPOINT",
+    help="Note that the endpoint's key may be sent to its address. Also VARIABLE@URL, where no project is.",
+)
+@click.option("--endpoints", is_flag=True, help="Ask the endpoints what they can do, by a few tiny calls.")
 @json_option
 @pass_invocation
 @click.pass_context
-def doctor(context: click.Context, invocation: Invocation, as_json: bool) -> None:
+def doctor(
+    context: click.Context, invocation: Invocation, trust: str | None, endpoints: bool, as_json: bool
+) -> None:
     """Checks the installation, the machine and the project. Ends with 1 where something is broken."""
+    if trust is not None:
+        said = trust_endpoint(invocation, trust)
+        if as_json:
+            print_json({"trusted": said})
+        else:
+            note(said)
+        return
     findings = [finding for check in CHECKS for finding in _guarded(check, invocation)]
+    probed: list[Probe] = []
+    if endpoints:
+        with suppress(BswirlError):  # what is wrong with the settings is among the findings
+            probed = probes(invocation)
+        findings += probe_findings(probed)
     healthy = all(finding.status != "bad" for finding in findings)
     if as_json:
-        print_json({"healthy": healthy, "findings": [to_json(finding) for finding in findings]})
+        found: dict[str, object] = {
+            "healthy": healthy,
+            "findings": [to_json(finding) for finding in findings],
+        }
+        print_json({**found, "endpoints": [one.to_json() for one in probed]} if endpoints else found)
     else:
-        print_table(
-            ("", "about", "found"),
-            (
-                (
-                    cell(finding.status, style=STYLES[finding.status]),
-                    finding.about,
-                    finding.says + (f" — {finding.remedy}" if finding.remedy else ""),
-                )
-                for finding in findings
-            ),
-        )
+        _print(findings)
     if not healthy:
         context.exit(ExitCode.FAILED)
+
+
+def _print(findings: list[Finding]) -> None:
+    print_table(
+        ("", "about", "found"),
+        (
+            (
+                cell(finding.status, style=STYLES[finding.status]),
+                finding.about,
+                finding.says + (f" — {finding.remedy}" if finding.remedy else ""),
+            )
+            for finding in findings
+        ),
+    )
 
 
 def _guarded(check: Callable[[Invocation], Iterator[Finding]], invocation: Invocation) -> Iterator[Finding]:
@@ -164,6 +187,10 @@ def _project(invocation: Invocation) -> Iterator[Finding]:
     yield Finding("store", "ok", f"{counts.get('questions')} questions, {counts.get('samples')} samples")
 
 
+def _endpoints(invocation: Invocation) -> Iterator[Finding]:
+    yield from endpoint_findings(invocation)
+
+
 def _session(_invocation: Invocation) -> Iterator[Finding]:
     yield _logout()
     encoding = sys.stdout.encoding or "unknown"
@@ -208,4 +235,4 @@ def gibibytes(size: float) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-CHECKS = (_versions, _devices, _weights, _project, _session)
+CHECKS = (_versions, _devices, _weights, _project, _endpoints, _session)
