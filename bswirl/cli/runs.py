@@ -122,16 +122,24 @@ def runs_cancel(invocation: Invocation, run_id: int, as_json: bool) -> None:
 
 @runs.command("resume")
 @click.argument("run_id", metavar="RUN", type=int)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DOLLARS",
+    help="From now on the run's calls may cost so much, over all its attempts.",
+)
 @detach_option
 @json_option
 @pass_invocation
-def runs_resume(invocation: Invocation, run_id: int, detach: bool, as_json: bool) -> None:
+def runs_resume(
+    invocation: Invocation, run_id: int, max_cost: float | None, detach: bool, as_json: bool
+) -> None:
     """Goes on with a run that was cancelled, failed or lost its worker."""
     from bswirl import launch
 
     project = invocation.project()
     with invocation.connect(project) as client:
-        run = launch.resume_run(client, project, run_id, ask_trust=ask_trust)
+        run = launch.resume_run(client, project, run_id, max_cost=max_cost, ask_trust=ask_trust)
         finish(client, project, run, detach=detach, as_json=as_json)
 
 

@@ -1,8 +1,19 @@
-"""What a judge makes of one action, before it becomes a verdict."""
+"""What a judge is asked about, and what it makes of it, before it becomes a verdict."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StepToJudge:
+    """One step, with all that a judge may look at."""
+
+    question: str
+    solution: str | None  # the gold solution
+    prefix: tuple[str, ...]
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +35,18 @@ class Judgement:
         if self.correct is None or self.progress is None:
             return None
         return float(self.correct and self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A judgement and what it took. `reason` is why an action stays unjudged, in a word to count by."""
+
+    judgement: Judgement
+    raw: str | None = None  # the deciding reply, verbatim
+    votes: dict[str, Any] | None = None  # docs/formats.md
+    cost: float | None = None  # dollars
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float = 0.0
+    reason: str | None = None
+    duplicate_of: int | None = None  # the action whose outcome this is a copy of

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from bswirl.errors import UsageError
 from bswirl.judging.catalogue import REFERENCE, JudgeSpec
-from bswirl.judging.judgement import Judgement
+from bswirl.judging.judgement import Judgement, StepToJudge
 from bswirl.judging.reference import ReferenceJudge
 
-
-@dataclass(frozen=True, slots=True)
-class StepToJudge:
-    """One step, with all that a judge may look at."""
-
-    question: str
-    solution: str | None  # the gold solution
-    prefix: tuple[str, ...]
-    action: str
-
+__all__ = ["StepJudge", "StepToJudge", "step_judge"]
 
 # Gives the judgement of the step at an index, in whatever order they come: a judge behind a server may have
 # many under way at once. A step whose index never comes could not be judged.

@@ -23,6 +23,7 @@ from bswirl.selections import (
 )
 from bswirl.training.settings import OBJECTIVE_DEFAULTS, TrainSettings, option_fields
 
+NearDuplicates = Literal["each", "once"]
 OptionKind = Literal["text", "whole", "number", "flag", "choice", "list", "range"]
 
 
@@ -36,6 +37,8 @@ _DATASET = _about("only questions of this dataset", basic=True)
 _DEVICE = _about("auto, cpu, cuda or cuda:N; auto takes a GPU where there is one")
 _BATCH = _about("texts sampled at once; memory grows with it", least=1)
 _SEED = _about("seed of the sampling", least=0)
+_MAX_COST = _about("dollars after which a run on a served model ends; none costs more", above=0.0)
+_REUSE = _about("take replies to the same calls from the records of the project's other runs, unpaid")
 _4BIT = _about("hold the policy's weights in NF4, 4 bits each")
 _MAX_STEPS = _about("longest solution, in steps", least=1, most=1000)
 _MAX_TOKENS = _about("longest solution, in tokens", least=1)
@@ -86,6 +89,28 @@ class JudgeOptions:
     split: Split | None = field(default=None, metadata=_about("only questions of this split", basic=True))
     limit: int | None = field(default=None, metadata=_about("only the first N actions", least=1, basic=True))
     again: bool = field(default=False, metadata=_about("also judge actions that have this judge's verdict"))
+    prompt: str | None = field(
+        default=None,
+        metadata=_about("a prompt file; another prompt makes another judge, which has no rank yet"),
+    )
+    votes: int | None = field(
+        default=None,
+        metadata=_about("ask a served judge so often, an odd number; stops once decided", least=1, most=99),
+    )
+    extra_votes: int = field(
+        default=0,
+        metadata=_about(
+            "up to so many more where a served judge and the reference judge disagree", least=0, most=98
+        ),
+    )
+    near_duplicates: NearDuplicates = field(
+        default="each", metadata=_about("judge steps of one state that say the same each, or once for all")
+    )
+    max_cost: float | None = field(default=None, metadata=_MAX_COST)
+    reuse: bool = field(default=False, metadata=_REUSE)
+    batch_size: int = field(default=16, metadata=_about("steps that a local judge reads at once", least=1))
+    load_in_4bit: bool = field(default=False, metadata=_about("hold a local judge's weights in NF4"))
+    device: str = field(default="auto", metadata=_DEVICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 from bswirl.errors import UsageError
 from bswirl.judging.catalogue import JudgeSpec, resolve_judge
 from bswirl.launch.checks import SAMPLING_PACKAGES, TRAINING_PACKAGES, check_packages
+from bswirl.launch.judges import JUDGE_SETTINGS, with_judge_options
 from bswirl.launch.options import parse_options
 from bswirl.policies.catalogue import PolicySpec, require_local, resolve_policy
 from bswirl.policies.devices import check_device_name
@@ -85,15 +86,15 @@ def judge_request(project: Project | None = None, **values: Any) -> RunRequest:
     BswirlError where a package is missing.
     """
     options = parse_options("judge", values)
-    judge = resolve_judge(options["judge"], project, options.get("prompt"))
+    judge = with_judge_options(resolve_judge(options["judge"], project, options["prompt"]), options)
     if judge.kind == "local":
-        check_packages(SAMPLING_PACKAGES, f"the judge {judge.name}, a local model,")
+        check_packages(_needed(SAMPLING_PACKAGES, options), f"the judge {judge.name}, a local model,")
     # A later version of rules stands behind the earlier one; another prompt or model is another judge.
     exactly = {} if judge.kind == "rules" else {"model": judge.model, "prompt_sha": judge.prompt_sha}
     return RunRequest(
         kind="judge",
         name=judge.name,
-        settings={"judge": judge.name, **_without(options, _SELECTING_ACTIONS)},
+        settings={"judge": judge.name, **_only(options, JUDGE_SETTINGS[judge.kind])},
         select={**_only(options, _SELECTING_ACTIONS), **exactly},
         judge=judge,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 from bswirl.certificates import Certificate
 from bswirl.client import Client
 from bswirl.client.spawn import module_environment, spawn_module
-from bswirl.errors import BswirlError, InputError
+from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.launch.certified import (
     RewardJudges,
     certificates_for,
@@ -83,15 +84,31 @@ def start_run(
     return run
 
 
-def resume_run(client: Client, project: Project, run_id: int, *, ask_trust: AskTrust | None = None) -> Run:
+def resume_run(
+    client: Client,
+    project: Project,
+    run_id: int,
+    *,
+    max_cost: float | None = None,
+    ask_trust: AskTrust | None = None,
+) -> Run:
     """Starts another worker on a cancelled, failed or lost run; it goes on where the earlier one ended.
 
-    Raises InputError where the run is alive or done, or its folder is gone, and RefusedError as `start_run`.
+    `max_cost` is from now on what it may cost in dollars, over all its attempts. Raises InputError where the
+    run is alive or done, or its folder is gone, UsageError where it makes no calls that could cost anything,
+    and RefusedError as `start_run`.
     """
     check_space(project.root)
     folder = RunFolder(Path(client.run(run_id).folder))
-    check_keys(models_of(folder.read_config()), ask_trust)
+    served = models_of(folder.read_config())
+    if max_cost is not None and not 0 < max_cost < math.inf:
+        raise UsageError(f"--max-cost {max_cost:g} is no amount", "give dollars above 0")
+    if max_cost is not None and not served:
+        raise UsageError(f"run {run_id} calls no served model: it costs nothing", "leave out --max-cost")
+    check_keys(served, ask_trust)
     run = client.restart_run(run_id)
+    if max_cost is not None:
+        folder.max_cost_file.write_text(f"{max_cost!r}\n", encoding="utf-8")
     folder.cancel_file.unlink(missing_ok=True)
     _start_worker(run)
     return run

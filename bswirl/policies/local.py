@@ -104,7 +104,7 @@ class LocalPolicy:
             loaded.tokenizer,
             stop_ids=stop_ids(loaded),
             batch_size=batch_size,
-            context_length=_context_length(loaded.model),
+            context_length=context_length(loaded.model),
         )
 
     @property
@@ -226,6 +226,7 @@ def stop_ids(loaded: LoadedModel) -> frozenset[int]:
     return frozenset(token for token in ids if token is not None)
 
 
-def _context_length(model: Any) -> int:
+def context_length(model: Any) -> int:
+    """How many tokens the model was made for; where its config does not say, more than any text has."""
     config = model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", None) or 1 << 20)

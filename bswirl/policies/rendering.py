@@ -70,6 +70,39 @@ def encode_state(
     return tuple(ids)
 
 
+def encode_chat(tokenizer: Any, messages: Sequence[Message], reply: str) -> tuple[int, ...]:
+    """The tokens of a chat that ends with a user's turn, and of how the reply to it begins.
+
+    The names of special tokens in that last turn and in the reply are plain characters.
+    """
+    *preamble, (_, asked) = messages
+    head, written = _head(tokenizer, asked, preamble)
+    text = head + reply
+    ids, _ = _encode(tokenizer, text, [written, (len(head), len(text))])
+    return tuple(ids)
+
+
+def fold_system(tokenizer: Any, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The chat as the model's template takes it: some know no system turn, which then opens the user's."""
+    if not messages or messages[0][0] != "system" or _takes_system(tokenizer):
+        return tuple(messages)
+    (_, system), (role, first), *rest = messages
+    return ((role, f"{system}\n\n{first}"), *rest)
+
+
+@lru_cache(maxsize=16)
+def _takes_system(tokenizer: Any) -> bool:
+    if not tokenizer.chat_template:
+        return True
+    chat = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "?"}]
+    try:
+        return _PROBE in tokenizer.apply_chat_template(chat, tokenize=False)
+    except Exception as error:  # templates refuse with an error of the template language's
+        if type(error).__module__.partition(".")[0] != "jinja2":
+            raise
+        return False
+
+
 @lru_cache(maxsize=16)
 def end_of_turn(tokenizer: Any) -> str:
     """The special token that ends the assistant's turn in the chat template; else the EOS token."""

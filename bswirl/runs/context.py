@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from bswirl.display import safe_text
-from bswirl.errors import CancelledError
+from bswirl.errors import CancelledError, InputError
 from bswirl.runs.folder import RunFolder, now
 from bswirl.runs.journal import JournalWriter, Row, read_journal
 from bswirl.runs.locks import FileLock, device_lock_file, lock_holder, this_process
@@ -55,6 +55,23 @@ class RunContext:
     def run_id(self) -> int:
         """The run's number; 0 while it has none."""
         return self.config.get("run_id") or 0
+
+    @property
+    def max_cost(self) -> float | None:
+        """What the run may cost in dollars, over all its attempts; None: any amount.
+
+        Raises InputError where the limit that was set for resuming cannot be read.
+        """
+        file = self.folder.max_cost_file
+        try:
+            return float(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            limit: float | None = self.settings.get("max_cost")
+            return limit
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{file}: no amount in dollars", f"`bswirl runs resume {self.run_id} --max-cost X` sets it"
+            ) from error
 
     @property
     def checkpoints(self) -> Path:
