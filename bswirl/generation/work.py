@@ -1,12 +1,14 @@
-"""A generating run as a worker does it: solutions first, then their states' branches, chunk by chunk."""
+"""A generating run as a worker does it: on a local policy solutions, then their branches, chunk by chunk."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bswirl.errors import InputError
+from bswirl.generation.growing import Grown, growing_request, grown_row, missing, progress
 from bswirl.generation.plan import (
     MAX_STEP_TOKENS,
     GenerateSettings,
@@ -20,7 +22,7 @@ from bswirl.generation.plan import (
 from bswirl.policies.base import Policy, Sampled
 from bswirl.policies.catalogue import PolicySpec, open_policy, require_extra
 from bswirl.policies.devices import resolve_device
-from bswirl.records import Question, from_json
+from bswirl.records import GrowingState, Question, from_json
 from bswirl.runs.context import RunContext
 
 _BATCHES_A_CHUNK = 4
@@ -31,44 +33,130 @@ def run(context: RunContext) -> dict[str, Any]:
     """Sample what the run still lacks and return its summary.
 
     A row goes to the journal as soon as its samples are there; what is in the journal is never sampled again.
-    Raises CancelledError (resumable), and BswirlError where the policy cannot be loaded.
+    Raises CancelledError (resumable), BswirlError where the policy cannot be loaded, and what a served
+    policy's calls raise.
     """
-    settings = GenerateSettings.from_dict(context.settings)
-    questions = [from_json(Question, line) for line in context.input_rows()]
-    if not questions:
-        raise InputError("the run has no questions", "start a new run on questions that exist")
-    plan = Plan(questions, settings)
-    standing = Standing.of(context.journal_rows())
-    started, tokens = time.monotonic(), standing.tokens
-    if plan.missing_backbones(standing) or plan.missing_states(standing):
-        require_extra()
-        device = str(resolve_device(settings.device))
-        with context.device_lock(device):
-            policy = _open(context, settings, device)
-            started = time.monotonic()
-            Generation(context, plan, standing, policy).complete()
-    summary = summarise(plan, standing)
-    summary["tokens_per_second"] = round(
-        (standing.tokens - tokens) / max(time.monotonic() - started, 1e-3), 1
-    )
-    if standing.unparsed > _MUCH_UNPARSED * (standing.samples + standing.unparsed):
+    started = time.monotonic()
+    if context.settings.get("grow"):
+        summary, new_tokens = _grow(context)
+    else:
+        summary, new_tokens = _generate(context)
+    summary["tokens_per_second"] = round(new_tokens / max(time.monotonic() - started, 1e-3), 1)
+    if summary["unparsed"] > _MUCH_UNPARSED * (summary["samples"] + summary["unparsed"]):
         context.warn(
             "most of what was sampled could not be read as steps: the policy does not keep the format"
         )
     return summary
 
 
-def _open(context: RunContext, settings: GenerateSettings, device: str) -> Policy:
+def _generate(context: RunContext) -> tuple[dict[str, Any], int]:
+    """A run on questions: its summary, and the tokens of this attempt."""
+    settings = GenerateSettings.from_dict(context.settings)
+    questions = [from_json(Question, line) for line in context.input_rows()]
+    if not questions:
+        raise InputError("the run has no questions", "start a new run on questions that exist")
+    plan = Plan(questions, settings)
+    standing = Standing.of(context.journal_rows())
+    tokens = standing.tokens
+    failed: dict[str, int] = {}
+    if plan.missing_backbones(standing) or plan.missing_states(standing):
+        spec = policy_spec(context, settings.policy)
+        if spec.kind == "served":
+            failed = generate_served(context, spec, plan, standing)
+        else:
+            with opened(context, spec, settings) as policy:
+                Generation(context, plan, standing, policy).complete()
+    return {**summarise(plan, standing), **failed}, standing.tokens - tokens
+
+
+def _grow(context: RunContext) -> tuple[dict[str, Any], int]:
+    """A run on states of the store: its summary, and the tokens of this attempt."""
+    settings = GenerateSettings.from_dict(context.settings)
+    states = [from_json(GrowingState, line) for line in context.input_rows()]
+    grown = Grown.of(context.journal_rows())
+    tokens = grown.tokens
+    failed: dict[str, int] = {}
+    context.progress(*progress(states, grown), "samples")
+    if missing(states, grown):
+        spec = policy_spec(context, settings.policy)
+        if spec.kind == "served":
+            failed = grow_served(context, spec, states, grown, settings)
+        else:
+            with opened(context, spec, settings) as policy:
+                grow(context, states, grown, settings, policy)
+    return {**grown.summary(states), **failed}, grown.tokens - tokens
+
+
+def generate_served(context: RunContext, spec: PolicySpec, plan: Plan, standing: Standing) -> dict[str, int]:
+    """Samples what is missing from a served policy; how many calls brought nothing, as `failed`."""
+    from bswirl.generation.served import ServedGeneration
+    from bswirl.policies.served_run import run_served
+
+    return run_served(context, spec, lambda run: ServedGeneration(run, plan, standing).complete())
+
+
+def grow_served(
+    context: RunContext,
+    spec: PolicySpec,
+    states: Sequence[GrowingState],
+    grown: Grown,
+    settings: GenerateSettings,
+) -> dict[str, int]:
+    """The same at states of the store."""
+    from bswirl.generation.served import ServedGrowth
+    from bswirl.policies.served_run import run_served
+
+    return run_served(context, spec, lambda run: ServedGrowth(run, states, grown, settings).complete())
+
+
+def policy_spec(context: RunContext, name: str) -> PolicySpec:
+    """A policy of the run's config. Raises InputError where the config has none of that name."""
     policies = context.config["policies"]
-    if settings.policy not in policies:
-        raise InputError(f"the run's config has no policy {settings.policy!r}", "start a new run")
-    context.log(f"loading {settings.policy} on {device}")
-    return open_policy(
-        PolicySpec.from_json(policies[settings.policy]),
-        device=device,
-        load_in_4bit=settings.load_in_4bit,
-        batch_size=settings.batch_size,
-        log=context.log,
+    if name not in policies:
+        raise InputError(f"the run's config has no policy {name!r}", "start a new run")
+    return PolicySpec.from_json(policies[name])
+
+
+@contextmanager
+def opened(context: RunContext, spec: PolicySpec, settings: GenerateSettings) -> Iterator[Policy]:
+    """A local policy on the device that is asked for, which it holds."""
+    require_extra()
+    device = str(resolve_device(settings.device))
+    with context.device_lock(device):
+        context.log(f"loading {settings.policy} on {device}")
+        yield open_policy(
+            spec,
+            device=device,
+            load_in_4bit=settings.load_in_4bit,
+            batch_size=settings.batch_size,
+            log=context.log,
+        )
+
+
+def grow(
+    context: RunContext,
+    states: Sequence[GrowingState],
+    grown: Grown,
+    settings: GenerateSettings,
+    policy: Policy,
+) -> None:
+    """Samples the further steps that a run still lacks, with a local policy."""
+    left = missing(states, grown)
+
+    def done(index: int, samples: list[Sampled]) -> None:
+        row = grown_row(left[index], samples, settings, policy.prompt_sha)
+        context.emit(row)
+        grown.take(row)
+        context.progress(*progress(states, grown), "samples")
+
+    policy.sample(
+        [growing_request(state) for state in left],
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=min(settings.max_tokens, MAX_STEP_TOKENS),
+        seed=settings.seed,
+        check=context.check_cancelled,
+        on_done=done,
     )
 
 

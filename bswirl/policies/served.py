@@ -10,7 +10,7 @@ from bswirl.policies.base import Sampled, SampleRequest, Stop
 from bswirl.policies.catalogue import PolicySpec
 from bswirl.policies.continuing import is_refusal, new_step, next_number
 from bswirl.prompts import Prompt, Purpose, shipped
-from bswirl.serving.calls import Call, Caller, Choice, Failure
+from bswirl.serving.calls import Call, Caller, ChatMessage, Choice, Failure
 
 _LARGEST_SEED = 2**31 - 1  # some servers read seeds as signed 32-bit numbers
 _CUT = ("content_filter", "refusal")  # ends that leave a text which is no solution
@@ -60,11 +60,9 @@ class ServedPolicy:
         logprobs: bool = False,
     ) -> Call:
         """What the server is asked for a request."""
-        prompt = self.prompts[_PURPOSES[request.stop]]
         tag = "" if request.key is None else str(request.key)
-        steps = "\n".join(request.steps)
         return Call(
-            messages=prompt.messages(question=request.question, steps=steps),
+            messages=filled(self.prompts[_PURPOSES[request.stop]], request),
             max_tokens=max_tokens,
             temperature=temperature,
             top_p=top_p,
@@ -88,6 +86,11 @@ def prompt_of(spec: PolicySpec, purpose: Purpose) -> Prompt:
             f"`bswirl prompts copy {purpose} FILE` makes one",
         )
     return prompt
+
+
+def filled(prompt: Prompt, request: SampleRequest) -> tuple[ChatMessage, ...]:
+    """The chat messages that ask a request with a prompt."""
+    return prompt.messages(question=request.question, steps="\n".join(request.steps))
 
 
 def stop_texts(request: SampleRequest) -> tuple[str, ...]:
