@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ _HEAD = b'{"key":"'
 _KEY_DIGITS = 64
 _FAILED = b'","failed":'
 BROKEN_OFF = "broken-off"  # the run ended before the answer came
+_PART = b'"part":true,"choices":['
+_PART_WITHIN = 1000  # bytes of a line: all that stands before its texts
 _FINAL = ("refused", "too-long")  # asking again would bring the same
 _OFFSET_BITS = 48
 
@@ -68,9 +71,11 @@ class Ledger:
         `reuse` are ledgers, or run folders, whose replies may serve as well. Raises OSError.
         """
         self.spending = Spending()
-        self.has_parts = False
+        self.has_parts = False  # this server gave fewer choices than asked for
+        self.has_parts_elsewhere = False
         self._files: list[Path] = [path]
         self._index: dict[bytes, int] = {}
+        self._syncing = threading.Lock()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.is_dirty = cut_torn_line(self._descriptor)
         self._size = os.fstat(self._descriptor).st_size
@@ -92,6 +97,10 @@ class Ledger:
             self.append({**row, "reused": True})
         return outcome_of(row)
 
+    def holds(self, key: str) -> bool:
+        """Whether `find` would look at something."""
+        return bytes.fromhex(key) in self._index
+
     def append(self, row: Row) -> None:
         """Writes a row, which a kill of this process does not undo; `sync` makes it durable against more.
 
@@ -108,18 +117,20 @@ class Ledger:
             raise
         self._size += len(line)
         self.is_dirty = True
+        if "reused" not in row:
+            self.spending.add(row)
         self._take_in(row, at)
 
     def sync(self) -> None:
         """Makes durable what was appended before. For a thread of its own; raises OSError."""
-        self.is_dirty = False
-        os.fdatasync(self._descriptor)
+        with self._syncing:
+            self.is_dirty = False
+            os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Raises OSError where the last rows cannot be made durable."""
         try:
-            if self.is_dirty:
-                self.sync()
+            self.sync()
         finally:
             os.close(self._descriptor)
 
@@ -127,6 +138,7 @@ class Ledger:
         for line, at in _lines(self._files[0]):
             try:
                 row = json.loads(line)
+                self.spending.add(row)
                 self._take_in(row, at)
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # somebody edited it; the rest of it still counts
@@ -143,10 +155,10 @@ class Ledger:
             except ValueError:
                 continue
             self._index.setdefault(key, number << _OFFSET_BITS | at)
+            self.has_parts_elsewhere = self.has_parts_elsewhere or _PART in line[:_PART_WITHIN]
 
     def _take_in(self, row: Row, at: int) -> None:
-        self.spending.add(row)
-        self.has_parts = self.has_parts or bool(row.get("part"))
+        self.has_parts = self.has_parts or ("part" in row and "reused" not in row)
         if row.get("failed", _FINAL[0]) in _FINAL:
             self._index[bytes.fromhex(row["key"])] = at
 

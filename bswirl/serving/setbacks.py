@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ def of_exception(error: Exception, model: ServedModel, key: str | None) -> Setba
     causes = _causes(error)
     where = shown_url(model.url)
     for cause in causes:
-        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ClientProxyConnectionError):
-            reason = without_key(str(cause.os_error.strerror or cause.os_error), key)
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            reason = without_key(_reason(cause), key)
             return Setback("again", f"no server at {where}: {reason}", is_unreachable=True)
         if isinstance(
             cause, aiohttp.InvalidURL | httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError
@@ -162,6 +163,16 @@ def _said(content: bytes) -> str:
                 body = f"{body.get('message') or ''} {more}"
     words = body if isinstance(body, str) else json.dumps(body)
     return " ".join(words.split())[:_MOST_SAID]
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection, in the system's words."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    code = error.os_error.errno
+    return (
+        os.strerror(code) if code is not None and code > 0 else str(error.os_error.strerror or error.os_error)
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:
