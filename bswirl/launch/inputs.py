@@ -19,7 +19,7 @@ class NothingToDoError(BswirlError):
 
 def input_rows(client: Client, request: RunRequest, left_out: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The run's input, row by row; at its end `left_out` says what was not selected and why."""
-    kind = "generate" if request.from_solutions else request.kind
+    kind = "generate" if request.from_solutions else request.selects
     rows = _noting(client.select(kind, **request.select), left_out)
     return _solution_trees(rows) if request.from_solutions else rows
 

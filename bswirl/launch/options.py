@@ -75,6 +75,8 @@ class GenerateOptions:
     load_in_4bit: bool = field(default=False, metadata=_4BIT)
     seed: int = field(default=0, metadata=_SEED)
     device: str = field(default="auto", metadata=_DEVICE)
+    max_cost: float | None = field(default=None, metadata=_MAX_COST)
+    reuse: bool = field(default=False, metadata=_REUSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,8 @@ class EvaluateOptions:
     batch_size: int = field(default=32, metadata=_BATCH)
     load_in_4bit: bool = field(default=False, metadata=_4BIT)
     device: str = field(default="auto", metadata=_DEVICE)
+    max_cost: float | None = field(default=None, metadata=_MAX_COST)
+    reuse: bool = field(default=False, metadata=_REUSE)
 
 
 _CLASSES: dict[str, tuple[type[Any], ...]] = {

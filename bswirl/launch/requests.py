@@ -37,6 +37,11 @@ class RunRequest:
     allow_test: bool = False
 
     @property
+    def selects(self) -> str:
+        """The kind of the owner's selection that is the run's input."""
+        return "grow" if self.settings.get("grow") else self.kind
+
+    @property
     def models(self) -> tuple[PolicySpec, ...]:
         """The policies, and the local model that judges."""
         judge = self.judge.local if self.judge is not None else None

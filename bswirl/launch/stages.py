@@ -27,15 +27,22 @@ Watch = Callable[[str, Run], None]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A run by the name of the stage that it is, and what it is told."""
+    """A run by the name of the stage that it is, and what it is told.
+
+    `adapt` says what no option does, such as which runs' samples it is about.
+    """
 
     name: str
     kind: str
     options: dict[str, Any]
+    adapt: Callable[[RunRequest], RunRequest] = lambda request: request
 
 
 class Stages:
-    """The runs of a project by stage. `runs` maps a stage's name to its run; `save` makes that durable."""
+    """The runs of a project by stage. `runs` maps a stage's name to its run; `save` makes that durable.
+
+    A run up to number `after` is no stage of this work, even where it is just what a stage asks for.
+    """
 
     def __init__(
         self,
@@ -46,7 +53,9 @@ class Stages:
         *,
         say: Say | None = None,
         watch: Watch | None = None,
+        after: int = 0,
     ) -> None:
+        self._after = after
         self._client = client
         self._project = project
         self._runs = runs
@@ -98,9 +107,8 @@ class Stages:
     def _begin(self, stage: Stage, accept: Callable[[Run], bool]) -> Run:
         """The stage's run: started if there is none yet, resumed where it ended too early."""
         if stage.name not in self._runs:
-            request = with_selection(
-                self._client, make_request(stage.kind, self._project, stage.options)
-            )
+            made = stage.adapt(make_request(stage.kind, self._project, stage.options))
+            request = with_selection(self._client, made)
             run = self._unclaimed(request) or start_run(self._client, self._project, request, say=self._say)
             self._runs[stage.name] = run.run_id
             self._save()
@@ -122,7 +130,7 @@ class Stages:
                 config.get("policies"),
                 config.get("judge"),
             ]
-            if run.run_id not in claimed and _normal(found) == wanted:
+            if run.run_id > self._after and run.run_id not in claimed and _normal(found) == wanted:
                 return run
         return None
 
