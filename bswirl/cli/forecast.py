@@ -16,6 +16,8 @@ _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"))
 def forecast_lines(forecast: Forecast) -> Iterator[str]:
     """The forecast in a few lines, for before a run starts."""
     counts = forecast.counts
+    if forecast.left_out:
+        yield f"left out: {_left_out(forecast)}"
     if counts.groups:
         yield (
             f"{counts.questions} questions, {_groups(forecast)}, {counts.actions} actions with "
@@ -33,6 +35,8 @@ def forecast_facts(forecast: Forecast) -> Iterator[tuple[str, object]]:
     """The forecast as names and values."""
     counts = forecast.counts
     yield "questions", f"{counts.questions}, and {counts.probe_questions} held out"
+    if forecast.left_out:
+        yield "left out", _left_out(forecast)
     yield "groups", _groups(forecast)
     yield "actions", f"{counts.actions} with {counts.samples} samples"
     yield "mean reward", counts.mean_reward
@@ -50,6 +54,10 @@ def forecast_facts(forecast: Forecast) -> Iterator[tuple[str, object]]:
         yield f"new groups of {size}", f"{share:.0%} would be live" if counts.groups else None
     if forecast.refusal:
         yield "would not start", forecast.refusal
+
+
+def _left_out(forecast: Forecast) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in forecast.left_out.items())
 
 
 def _groups(forecast: Forecast) -> str:

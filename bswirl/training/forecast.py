@@ -66,6 +66,7 @@ class Forecast:
     memory: Memory | None = None
     seconds: float | None = None  # of training steps alone
     throughput: Throughput | None = None
+    left_out: dict[str, int] = field(default_factory=dict)  # of the project, counted by why
 
     def to_json(self) -> dict[str, Any]:
         """One flat object: counts, tokens, memory in bytes, time in seconds."""
@@ -112,6 +113,7 @@ class Forecaster:
         self._counted = Tokens()
         self._tokenised = 0
         self._live = dict.fromkeys(GROUP_SIZES, 0.0)
+        self.left_out: dict[str, int] = {}  # what the selection left out, counted by why
 
     def add(self, tree: FrozenTree) -> None:
         """Takes one more line of the run's input."""
@@ -157,6 +159,7 @@ class Forecaster:
             num_tokens=round(passes * (tokens.tree if settings.engine == "trees" else tokens.rows)),
             future_live={size: total / max(1, counts.groups) for size, total in self._live.items()},
             refusal=str(self.refusal) if self.refusal else None,
+            left_out=self.left_out,
         )
         if shape is not None:
             made = replace(
