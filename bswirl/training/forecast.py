@@ -6,7 +6,7 @@ A Forecaster takes the run's frozen trees one by one and keeps sums alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bswirl.errors import InputError
