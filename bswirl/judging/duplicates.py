@@ -34,9 +34,9 @@ T = TypeVar("T")
 def wording(step: str) -> str:
     """What two near duplicates have in common."""
     text = unicodedata.normalize("NFC", step).translate(_SIGNS)
-    text = strip_marker(_LEAD.sub("", text).lstrip())
-    text = _ITALIC.sub(r"\2", _BOLD.sub(r"\2", text))
-    return " ".join(filter(None, map(_token, _TOKEN.finditer(_HYPHEN.sub(" ", text)))))
+    text = _ITALIC.sub(r"\2", _BOLD.sub(r"\2", _LEAD.sub("", text)))
+    text = _HYPHEN.sub(" ", strip_marker(text.lstrip()))
+    return " ".join(filter(None, map(_token, _TOKEN.finditer(text))))
 
 
 def _token(match: re.Match[str]) -> str:

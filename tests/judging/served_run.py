@@ -90,7 +90,9 @@ def judged_step(request: Request) -> str:
 def by_content(request: Request) -> dict[str, Any]:
     """A verdict that depends on what is asked alone."""
     digest = hashlib.sha256(request.prompt.encode()).digest()
-    return completion([verdict(digest[0] % 4 > 0, digest[1] % 3 > 0)], prompt_tokens=100, completion_tokens=10)
+    return completion(
+        [verdict(digest[0] % 4 > 0, digest[1] % 3 > 0)], prompt_tokens=100, completion_tokens=10
+    )
 
 
 SHIPPED = shipped("judge").text
