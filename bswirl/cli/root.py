@@ -27,7 +27,7 @@ SECTIONS = {
         "fetch": "bswirl.cli.machine:fetch",
     },
     "Work": {
-        "generate": "bswirl.cli.work:generate",
+        "generate": "bswirl.cli.generating:generate",
         "judge": "bswirl.cli.work:judge",
         "selections": "bswirl.cli.selections:selections",
         "train": "bswirl.cli.work:train",

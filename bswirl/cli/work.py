@@ -1,4 +1,4 @@
-"""`bswirl generate`, `judge`, `train` and `evaluate`; `bswirl.launch` says which options each has."""
+"""`bswirl judge`, `train` and `evaluate`; `bswirl.launch` says which options each has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bswirl.cli.estimate import dry_run_option, note_estimate, show_estimate
 from bswirl.cli.forecast import forecast_facts, forecast_lines
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
@@ -65,7 +66,7 @@ def _sentence(text: str) -> str:
     return (text if first.endswith(",") else text[:1].upper() + text[1:]) + "."
 
 
-def _run(
+def run_work(
     invocation: Invocation,
     kind: str,
     options: dict[str, Any],
@@ -82,7 +83,13 @@ def _run(
     with invocation.connect(project) as client:
         earlier = None if compare is None else _evaluation(client, compare)
         run = launch.start_run(
-            client, project, request, say=note, on_forecast=_note_forecast, ask_trust=ask_trust
+            client,
+            project,
+            request,
+            say=note,
+            on_forecast=_note_forecast,
+            on_estimate=note_estimate,
+            ask_trust=ask_trust,
         )
         if earlier is None:
             finish(client, project, run, detach=detach, as_json=as_json)
@@ -102,23 +109,17 @@ def _note_forecast(forecast: Forecast) -> None:
 
 
 @click.command()
-@run_options("generate")
-@detach_option
-@json_option
-@pass_invocation
-def generate(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
-    """Samples solutions, and alternative steps at each of their states."""
-    _run(invocation, "generate", options, detach=detach, as_json=as_json)
-
-
-@click.command()
 @run_options("judge")
+@dry_run_option
 @detach_option
 @json_option
 @pass_invocation
-def judge(invocation: Invocation, /, detach: bool, as_json: bool, **options: Any) -> None:
+def judge(invocation: Invocation, /, dry_run: bool, detach: bool, as_json: bool, **options: Any) -> None:
     """Gives verdicts on the actions that have none yet."""
-    _run(invocation, "judge", options, detach=detach, as_json=as_json)
+    if dry_run:
+        show_estimate(invocation, "judge", options, as_json=as_json)
+    else:
+        run_work(invocation, "judge", options, detach=detach, as_json=as_json)
 
 
 @click.command()
@@ -144,7 +145,7 @@ def train(
 
     refuse_beside_selection(options["selection"], [name for name, v in options.items() if v is not None])
     if not only_forecast:
-        _run(invocation, "train", options, detach=detach, as_json=as_json)
+        run_work(invocation, "train", options, detach=detach, as_json=as_json)
     elif detach:
         raise click.UsageError("--forecast starts nothing: leave out --detach")
     else:
@@ -176,7 +177,7 @@ def evaluate(
     """Measures greedy accuracy on a split; every answer is kept."""
     if compare is not None and detach:
         raise click.UsageError("--compare waits for the run's end: leave out --detach")
-    _run(invocation, "evaluate", options, detach=detach, as_json=as_json, compare=compare)
+    run_work(invocation, "evaluate", options, detach=detach, as_json=as_json, compare=compare)
 
 
 def _evaluation(client: Client, run_id: int) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bswirl.launch.estimate import Estimate, estimate_run
 from bswirl.launch.forecast import forecast_run
 from bswirl.launch.inputs import NothingToDoError
 from bswirl.launch.options import (
@@ -20,16 +21,23 @@ from bswirl.launch.requests import (
     make_request,
     train_request,
 )
+from bswirl.launch.rounds import Report, Round, Rounds, UntilLive
 from bswirl.launch.start import cancel_run, resume_run, start_run
 from bswirl.launch.watch import tail_log, wait_run, watch_run
 
 __all__ = [
+    "Estimate",
     "NothingToDoError",
     "Option",
+    "Report",
+    "Round",
+    "Rounds",
     "RunRequest",
+    "UntilLive",
     "cancel_run",
     "command_line",
     "default_of",
+    "estimate_run",
     "evaluate_request",
     "forecast_run",
     "generate_request",

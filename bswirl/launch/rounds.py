@@ -16,6 +16,7 @@ from bswirl.client import Client
 from bswirl.errors import InputError, UsageError
 from bswirl.judging.catalogue import resolve_judge
 from bswirl.launch.inputs import NothingToDoError
+from bswirl.launch.keys import AskTrust, check_keys
 from bswirl.launch.options import options_of
 from bswirl.launch.requests import RunRequest, make_request
 from bswirl.launch.stages import Stage, Stages, Watch
@@ -67,11 +68,17 @@ class Round:
     calls: int  # of policy and judge
     judge_calls: int
     cost: float
+    became_live: int  # groups that were not before this round
     live: int
     dead: int  # given up, or out of budget
     undecided: int
     not_judged: int
     runs: tuple[int, ...] = ()
+
+    @property
+    def cost_per_live_group(self) -> float | None:
+        """Of the groups that became live in this round; None where none did."""
+        return self.cost / self.became_live if self.became_live else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,8 @@ class Report:
     stopped: str  # why there is no further round
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "total": self.total}
+        rounds = [{**asdict(done), "cost_per_live_group": done.cost_per_live_group} for done in self.rounds]
+        return {"rounds": rounds, "stopped": self.stopped, "total": self.total}
 
     @property
     def total(self) -> dict[str, Any]:
@@ -137,6 +145,7 @@ class Rounds:
         say: Say | None = None,
         watch: Watch | None = None,
         on_round: Callable[[Round], None] = lambda _done: None,
+        ask_trust: AskTrust | None = None,
     ) -> None:
         """`options` are those of a generate run. Raises as `make_request`; UsageError on a useless judge."""
         self._client = client
@@ -152,6 +161,7 @@ class Rounds:
                 "begin with fewer",
             )
         _check_ranked(client, project, rule.judge)
+        check_keys((*self._sampling.served, *self._judging.served), ask_trust)
         self._record = self._open_record(project)
         self._stages = Stages(
             client,
@@ -244,6 +254,8 @@ class Rounds:
         sampling, judging = runs[0], runs[1:]
         outcome = _drained(self._client.select("grow", **self._grow_select()))
         reasons = outcome["reasons"]
+        live = reasons.get("live", 0)
+        before = self._record.rounds[-1]["live"] if self._record.rounds else 0
         spent = [spending_of(run) for run in runs]
         return Round(
             number=number,
@@ -253,7 +265,8 @@ class Rounds:
             calls=sum(int(spending.get("calls") or 0) for spending in spent),
             judge_calls=sum(int(spending.get("calls") or 0) for spending in spent[1:]),
             cost=math.fsum(float(spending.get("cost") or 0.0) for spending in spent),
-            live=reasons.get("live", 0),
+            became_live=max(0, live - before),
+            live=live,
             dead=reasons.get("surely dead", 0) + reasons.get("budget used up", 0),
             undecided=outcome["rows"],
             not_judged=reasons.get("not judged", 0),

@@ -25,6 +25,7 @@ from bswirl.launch.certified import (
     rate_words,
 )
 from bswirl.launch.checks import check_space
+from bswirl.launch.estimate import Estimate, Estimator, estimated, measured_means
 from bswirl.launch.forecast import finished, forecaster_of, noted
 from bswirl.launch.inputs import input_rows, nothing_selected
 from bswirl.launch.keys import AskTrust, check_keys, models_of
@@ -52,29 +53,34 @@ def start_run(
     *,
     say: Say | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
+    on_estimate: Callable[[Estimate], None] | None = None,
     ask_trust: AskTrust | None = None,
 ) -> Run:
     """Freezes the run's input, registers it, and starts its worker. Returns the queued run.
 
     `say` gets a line for what takes long before the run exists, such as fetching a model; `on_forecast` gets
-    what a training run will be; `ask_trust` is asked whether a key may be sent to an endpoint that is new to
-    this user. Raises RefusedError where an endpoint's key is missing, InputError where nothing is selected or
-    a training run would learn nothing, NothingToDoError where everything is done already, BswirlError where
-    the disk is full. Until the run is registered nothing stays behind.
+    what a training run will be, `on_estimate` what a run on a served model will call and cost; `ask_trust` is
+    asked whether a key may be sent to an endpoint that is new to this user. Raises RefusedError where an
+    endpoint's key is missing, InputError where nothing is selected or a training run would learn nothing,
+    NothingToDoError where everything is done already, BswirlError where the disk is full. Until the run is
+    registered nothing stays behind.
     """
     check_space(project.root)
     check_keys(request.served, ask_trust)
     _sweep_drafts(project)
     request = with_selection(client, request)
     forecaster = forecaster_of(request) if request.kind == "train" else None
+    estimator = Estimator(request) if request.served and on_estimate is not None else None
     run_uid = str(uuid.uuid4())
     draft = project.runs_folder / f"{_DRAFT_PREFIX}{run_uid}"
     try:
-        folder = _freeze(client, project, request, draft, run_uid, forecaster, say)
+        folder = _freeze(client, project, request, draft, run_uid, forecaster, estimator, say)
         if any(spec.kind == "local" and spec.model == EMBEDDED for spec in request.models):
             ensure_smollm2(log=say)
         if forecaster is not None and on_forecast is not None:
             on_forecast(finished(client, request, forecaster))
+        if estimator is not None and on_estimate is not None:
+            on_estimate(estimator.estimate(measured_means(client, request)))
         config = folder.read_config()
         run = client.register_run(run_uid, request.kind, request.name, config, config["input_sha256"])
     except BaseException:
@@ -143,6 +149,7 @@ def _freeze(
     draft: Path,
     run_uid: str,
     forecaster: Forecaster | None,
+    estimator: Estimator | None,
     say: Say | None,
 ) -> RunFolder:
     left_out: dict[str, Any] = {}
@@ -152,6 +159,8 @@ def _freeze(
         rows = judges.noted(rows)
     if forecaster is not None:
         rows = noted(rows, forecaster)
+    if estimator is not None:
+        rows = estimated(rows, estimator)
     try:
         folder = RunFolder.create(
             draft,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -104,6 +106,7 @@ def count_everything(cursor: Cursor) -> dict[str, Any]:
     rewarded = summed.pop("rewarded_samples")
     reward_sum = summed.pop("reward_sum")
     judged = int(summed.pop("judged"))
+    cost = _cost(cursor)
     return {
         **counts,
         "judged": judged,
@@ -111,9 +114,18 @@ def count_everything(cursor: Cursor) -> dict[str, Any]:
         **{name: int(value) for name, value in summed.items()},
         "runs": {kind: runs.get(kind, 0) for kind in RUN_KINDS},
         "mean_reward": reward_sum / rewarded if rewarded else None,
+        "cost": cost,
+        "cost_per_live_group": cost / summed["live_groups"] if summed["live_groups"] else None,
         "unparsed": _count(cursor, "unparsed"),
         "ingest_errors": _count(cursor, "ingest_errors"),
     }
+
+
+def _cost(cursor: Cursor) -> float:
+    """Dollars that the calls of all runs came to, as their journals say."""
+    rows = cursor.execute("SELECT summary FROM runs WHERE contains(summary, '\"spending\"')").fetchall()
+    spent = [json.loads(summary).get("spending") or {} for (summary,) in rows]
+    return math.fsum(float(spending.get("cost") or 0.0) for spending in spent)
 
 
 def _count(cursor: Cursor, table: str) -> int:
