@@ -34,7 +34,9 @@ class ProjectChanged(Message):
 
     @classmethod
     def everything(cls) -> ProjectChanged:
-        return cls(frozenset(("questions", "labels", "verdicts", "runs", "metrics")), None, None)
+        return cls(
+            frozenset(("questions", "labels", "verdicts", "runs", "metrics", "selections")), None, None
+        )
 
     def merged(self, other: ProjectChanged) -> ProjectChanged:
         """Both changes as one."""

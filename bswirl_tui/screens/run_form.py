@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -14,18 +15,21 @@ from textual.widgets import Input, Static
 from bswirl.errors import BswirlError, ExitCode, UsageError
 from bswirl.launch import command_line, make_request, options_of, start_run
 from bswirl.records import Run
+from bswirl.runs.folder import RunFolder
 from bswirl_tui import actions
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Problem
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.state import AppState
-from bswirl_tui.text import clean, line
+from bswirl_tui.text import clean, count, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 from bswirl_tui.widgets.fields import OptionField
 
 if TYPE_CHECKING:
     from bswirl.client import Client
+    from bswirl.selections import SavedSelection, SelectionCounts
+    from bswirl_tui.link import ProjectChanged
 
 ABOUT = {
     "generate": "A policy writes solutions, and alternatives to each of their steps.",
@@ -43,7 +47,8 @@ class RunForm(SubScreen):
     def __init__(self, state: AppState, kind: str) -> None:
         super().__init__(state)
         self.kind = kind
-        self.fields = [OptionField(option) for option in options_of(kind)]
+        self.fields = [OptionField(option, offered=option.name == "selection") for option in options_of(kind)]
+        self._saved: dict[str, SavedSelection] = {}
         self._advanced = False
         self._starting = False
 
@@ -58,7 +63,7 @@ class RunForm(SubScreen):
     def on_mount(self) -> None:
         self._show_advanced()
         self.fields[0].editor.focus()
-        self.bswirl.ask_owner(self, "names", lambda client: known_names(client), self._names_read)
+        self._read_names()
         self._check()
 
     def field(self, name: str) -> OptionField | None:
@@ -71,6 +76,42 @@ class RunForm(SubScreen):
         return {field.option.name: field.value for field in self.fields}
 
     # filling in
+
+    def _read_names(self) -> None:
+        self.bswirl.ask_owner(self, "names", known_names, self._names_read)
+        if self.field("selection") is not None:
+            self.bswirl.ask_owner(self, "selections", lambda client: client.selections(), self._saved_read)
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """Somebody may have saved a selection, or a run may have made a policy."""
+        if change.topics & {"selections", "runs"}:
+            self._read_names()
+
+    def _saved_read(self, found: list[SavedSelection]) -> None:
+        self._saved = {saved.name: saved for saved in found}
+        field = self.field("selection")
+        if field is not None:
+            field.suggest(list(self._saved))
+            self._describe_selection()
+
+    def _describe_selection(self) -> None:
+        """What the chosen selection is, and a moment later what it leaves."""
+        field = self.field("selection")
+        saved = self._saved.get(str(field.value)) if field is not None else None
+        if field is None or saved is None:
+            if field is not None:
+                field.describe("")
+            return
+        field.describe(saved.selection.words)
+
+        def counted(counts: SelectionCounts) -> None:
+            if field.value == saved.name:
+                field.describe(f"{counts_words(counts)}; {saved.selection.words}")
+                self._show_help()
+
+        self.bswirl.ask_owner(
+            self, "counts", lambda client: client.count_selection(saved.selection), counted, lane="slow"
+        )
 
     def _names_read(self, names: dict[str, list[str]]) -> None:
         for name, known in names.items():
@@ -92,6 +133,8 @@ class RunForm(SubScreen):
         if event.field.option.name == "objective":
             for field in self.fields:
                 field.use_objective(str(event.field.value))
+        if event.field.option.name == "selection":
+            self._describe_selection()
         self._show_command()
         self._show_help()
 
@@ -131,7 +174,7 @@ class RunForm(SubScreen):
         else:
             option = field.option
             words = Text(f"{option.flag}: ", colours.accent).append(
-                f"{option.help}{option.limits}", colours.muted
+                f"{field.about}{option.limits}", colours.muted
             )
         self.query_one("#form-help", Static).update(words)
 
@@ -202,20 +245,27 @@ class RunForm(SubScreen):
         self._show_help()
 
 
+def counts_words(counts: SelectionCounts) -> str:
+    """What a selection leaves, in short."""
+    groups = f"{counts.live_groups} of {count(counts.groups, 'group')} live"
+    own = f"{counts.own_samples} steps of {count(counts.trajectories, 'solution')}"
+    return f"{count(counts.questions, 'question')}, {groups}, {own}"
+
+
 def known_names(client: Client) -> dict[str, list[str]]:
     """Names that the project knows, by the option that takes them; `used`: policies of runs, newest first."""
+    from bswirl.judging.catalogue import judge_names
     from bswirl.policies.catalogue import policy_names
 
     runs = client.runs(limit=200)
     used = [str(run.config.get("settings", {}).get("policy") or "") for run in runs]
-    trained = [
-        f"{policy}@{run.run_id}"
-        for run, policy in zip(runs, used, strict=True)
-        if run.kind == "train" and run.status == "done" and policy
-    ]
+    made = [(run, name) for run, name in zip(runs, used, strict=True) if run.kind == "train" and name]
+    trained = [f"{name}@{run.run_id}" for run, name in made if run.status == "done"]
+    best = [f"{name}@{run.run_id}/best" for run, name in made if RunFolder(Path(run.folder)).best.is_dir()]
+    judges = [*judge_names(client.project), *(judge.name for judge in client.judges())]
     return {
-        "policy": [*trained, *policy_names(client.project)],
+        "policy": [*trained, *best, *policy_names(client.project)],
         "dataset": sorted({str(entry["dataset"]) for entry in client.datasets()}),
-        "judge": ["reference", *(judge.name for judge in client.judges() if judge.name != "reference")],
+        "judge": list(dict.fromkeys(judges)),
         "used": list(dict.fromkeys(name for name in used if name)),
     }

@@ -25,10 +25,14 @@ from bswirl_tui.themes import palette
 from bswirl_tui.widgets.entry import Entry
 
 ANY = "any"
+NONE = "none"  # of the names on offer
 
 
 class Choices(Widget, can_focus=True):
-    """A few words of which one is chosen, side by side; left, right and space move the choice."""
+    """A few words of which one is chosen, side by side; left, right and space move the choice.
+
+    Where they are wider than their place, it shows the part with the chosen one.
+    """
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,7 +59,13 @@ class Choices(Widget, can_focus=True):
                 text.append(f"[{word}]", colours.accent + colours.strong)
             else:
                 text.append(f"[{word}]", colours.strong)
-        return text
+        hidden = self._hidden()
+        return text[hidden:] if hidden else text
+
+    def _hidden(self) -> int:
+        """How many cells are cut off on the left, for the chosen word to be seen."""
+        end = sum(len(word) + 2 for word in self.words[: self.chosen + 1])
+        return max(0, end - self.content_size.width) if self.content_size.width else 0
 
     @property
     def value(self) -> str:
@@ -64,6 +74,14 @@ class Choices(Widget, can_focus=True):
     def choose(self, word: str) -> None:
         self.chosen = self.words.index(word)
 
+    def offer(self, words: Sequence[str]) -> None:
+        """Other words to choose from; the chosen one stays, or else it is the first."""
+        before, self.words = self.value, list(words)
+        self.set_reactive(Choices.chosen, self.words.index(before) if before in words else 0)
+        self.refresh()
+        if self.value != before:
+            self.post_message(self.Changed())
+
     def watch_chosen(self) -> None:
         self.post_message(self.Changed())
 
@@ -71,7 +89,7 @@ class Choices(Widget, can_focus=True):
         self.chosen = (self.chosen + by) % len(self.words)
 
     def on_click(self, event: events.Click) -> None:
-        at = 0
+        at = -self._hidden()
         for index, word in enumerate(self.words):
             at += len(word) + 2
             if event.x < at:
@@ -95,13 +113,18 @@ class OptionField(Horizontal):
             super().__init__()
             self.field = field
 
-    def __init__(self, option: Option) -> None:
+    def __init__(self, option: Option, *, offered: bool = False) -> None:
+        """With `offered` the names that can be chosen come later."""
         super().__init__()
         self.option = option
         self.problem = ""
+        self.about = option.help  # what to say of it
+        self._offered = offered
         self._default: Any = option.default
         if option.kind == "flag":
             self.editor: Choices | Input = Choices(("no", "yes"), "yes" if option.default else "no")
+        elif offered:
+            self.editor = Choices([NONE], NONE)
         elif option.kind == "choice":
             words = [*([ANY] if option.optional else []), *option.choices]
             self.editor = Choices(words, str(option.default) if option.default is not None else ANY)
@@ -124,7 +147,12 @@ class OptionField(Horizontal):
             return self.editor.value.strip() or None
         if self.option.kind == "flag":
             return self.editor.value == "yes"
-        return None if self.editor.value == ANY else self.editor.value
+        return None if self.editor.value == self._nothing else self.editor.value
+
+    @property
+    def _nothing(self) -> str:
+        """The word for no choice."""
+        return NONE if self._offered else ANY
 
     def fill(self, value: str) -> None:
         """Fills in a value as a person would."""
@@ -140,12 +168,19 @@ class OptionField(Horizontal):
         elif self.option.kind == "flag":
             self.editor.choose("yes" if self._default else "no")
         else:
-            self.editor.choose(str(self._default) if self._default is not None else ANY)
+            self.editor.choose(str(self._default) if self._default is not None else self._nothing)
 
     def suggest(self, names: Sequence[str]) -> None:
-        """Offers names that complete what is typed."""
+        """Offers names: those to choose from, or to complete what is typed."""
         if isinstance(self.editor, Input):
             self.editor.suggester = SuggestFromList(names, case_sensitive=False)
+        elif self._offered:
+            self.editor.offer([NONE, *names])
+
+    def describe(self, words: str) -> None:
+        """Says that of what is chosen; with an empty text what the option is."""
+        self.about = words or self.option.help
+        self._show_note()
 
     def use_objective(self, objective: str | None) -> None:
         """Shows the default that goes with a training objective."""
@@ -178,7 +213,7 @@ class OptionField(Horizontal):
         if self.problem:
             note = line(f"{glyphs().bad} {self.problem}", colours.bad)
         else:
-            note = line(self.option.help, colours.muted)
+            note = line(self.about, colours.muted)
         self.query_one(".note", Static).update(note)
 
     def _placeholder(self, option: Option) -> str:

@@ -12,10 +12,13 @@ from textual.widgets import Static
 from bswirl.client import Client
 from bswirl.launch import options_of
 from bswirl.project import Project
+from bswirl.runs.folder import RunFolder
+from bswirl.selections import Selection
 from bswirl_tui.screens.dialogs import Problem
-from bswirl_tui.screens.run_form import RunForm
+from bswirl_tui.screens.run_form import RunForm, known_names
 from bswirl_tui.screens.run_view import RunView
-from bswirl_tui.widgets.fields import OptionField
+from bswirl_tui.widgets.fields import Choices, OptionField
+from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, opened, press, settled, shown, typed, until
 
 
@@ -135,6 +138,98 @@ class TestChecks:
 def form_is_busy(pilot: Pilot[Any]) -> bool:
     """Whether a start is under way."""
     return any(isinstance(screen, RunForm) and screen._starting for screen in pilot.app.screen_stack)
+
+
+class TestSelections:
+    """What is trained, by a name that others may have given it."""
+
+    async def test_a_saved_one_is_chosen_and_described(self, project: Project, bob: Client) -> None:
+        """What it says at once, what it leaves a moment later; the command line has its name."""
+        bob.save_selection("good", Selection(filter="process"))
+        async with opened(project) as pilot:
+            await press(pilot, "x", "t")
+            field(pilot, "policy").fill("smollm2")
+            chosen = field(pilot, "selection")
+            assert not chosen.value
+            assert "a saved selection" in shown(pilot)
+            chosen.editor.focus()
+            await press(pilot, "right")
+            assert chosen.value == "good"
+            assert command(pilot).endswith(" --selection good")
+            await until(pilot, lambda: "live" in chosen.about)
+            assert chosen.about == (
+                "6 questions, 6 of 18 groups live, 24 steps of 12 solutions; "
+                "any dataset, train, filter process"
+            )
+            assert "6 of 18 groups live" in shown(pilot)
+            await press(pilot, "left")
+            assert "--selection" not in command(pilot)
+            assert chosen.about == chosen.option.help
+
+    async def test_others_save_and_delete(self, project: Project, bob: Client) -> None:
+        """The choice follows, and says which of them is chosen."""
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "x", "t")
+            chosen = field(pilot, "selection")
+            for name in ("a-rather-long-name", "another-long-name"):
+                bob.save_selection(name, Selection())
+            choices = chosen.editor
+            assert isinstance(choices, Choices)
+            await until(pilot, lambda: len(choices.words) == 3)
+            choices.focus()
+            await press(pilot, "right", "right")
+            assert "[another-long-name]" in shown(pilot)
+            bob.delete_selection("another-long-name")
+            await until(pilot, lambda: len(choices.words) == 2)
+            assert chosen.value is None
+            assert "--selection" not in command(pilot)
+
+    async def test_beside_what_it_says(self, project: Project, bob: Client) -> None:
+        """A filter beside a name is a contradiction, said before anything starts."""
+        bob.save_selection("good", Selection(filter="process"))
+        async with opened(project) as pilot:
+            await press(pilot, "x", "t")
+            field(pilot, "policy").fill("smollm2")
+            field(pilot, "selection").fill("good")
+            field(pilot, "filter").fill("outcome")
+            await settled(pilot)
+            assert "not beside --filter" in command(pilot)
+            await press(pilot, "ctrl+s")
+            await until(pilot, lambda: not form_is_busy(pilot))
+            assert "not beside --filter" in field(pilot, "selection").problem
+            assert bob.runs(kind="train") == []
+
+    async def test_a_range_of_means(self, shared: Project) -> None:
+        """Typed as on the command line, and checked at the field."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t", "ctrl+o")
+            field(pilot, "difficulty").editor.focus()
+            await typed(pilot, "0.2..0.8")
+            assert "--difficulty 0.2..0.8" in command(pilot)
+            await typed(pilot, ".")
+            assert "must be a range, not '0.2..0.8.'" in field(pilot, "difficulty").problem
+
+
+class TestNames:
+    """What the form proposes."""
+
+    async def test_best_steps_and_judges_of_the_settings(self, project: Project, bob: Client) -> None:
+        """A run's best step can be evaluated, also of one that did not end well; so can any judge judge."""
+        run = content.finished_training(project, bob, project.root.parent / "train")
+        assert f"demo@{run.run_id}/best" not in known_names(bob)["policy"]
+        RunFolder(Path(run.folder)).best.mkdir()
+        names = known_names(bob)
+        assert names["policy"][:2] == [f"demo@{run.run_id}", f"demo@{run.run_id}/best"]
+        assert names["judge"][:2] == ["reference", "answer-check"]
+        assert len(names["judge"]) == len(set(names["judge"]))
+        async with opened(project) as pilot:
+            await press(pilot, "x", "e")
+            assert field(pilot, "policy").value == f"demo@{run.run_id}"
+            await press(pilot, "ctrl+r")
+            field(pilot, "policy").editor.focus()
+            await typed(pilot, f"demo@{run.run_id}/")
+            await press(pilot, "right")
+            assert field(pilot, "policy").value == f"demo@{run.run_id}/best"
 
 
 class TestStarting:
