@@ -75,6 +75,11 @@ class Project:
         return self.root / "rejects"
 
     @property
+    def certificates_folder(self) -> Path:
+        """What judges that are models said while they were certified."""
+        return self.root / "certificates"
+
+    @property
     def state_folder(self) -> Path:
         return self.root / ".bswirl"
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bswirl.project import Project
+from bswirl.serving.keys import trust
 from tests.cli.conftest import QUESTION, SOLUTION, Call
+from tests.serving.server import FaultServer, Request, status
 
 RIGHT = ["Half of 48 is 48/2=24 clips.", "Together 48+24=72 clips."]
 ROWS: list[dict[str, Any]] = [
@@ -108,7 +111,7 @@ class TestWithoutAProject:
             (
                 ("--judge", "reference", "--votes", "3", "{file}"),
                 2,
-                "would always vote alike — leave out --votes",
+                "--votes does nothing for judge reference",
             ),
             (("--judge", "reference", "--prompt", "{file}", "{file}"), 2, "goes by rules, not by a prompt"),
             (("{file}",), 2, "Missing option '--judge'"),
@@ -182,4 +185,95 @@ class TestInAProject:
 
     def test_an_empty_list(self, on: Call) -> None:
         """No certificate yet."""
+        assert on("audit", "certificates", "--json").json == {"certificates": []}
+
+
+PROMPT = '''name = "mine"
+purpose = "judge"
+user = """Q: {question}
+G: {solution}
+S: {steps}
+J: {step}"""
+'''
+
+
+class TestServedJudge:
+    """A judge behind an endpoint, over a real server."""
+
+    @pytest.fixture
+    def settings(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[FaultServer], None]:
+        """Names the judge `far` at a server, whose key may be sent."""
+        monkeypatch.setenv("FAR_KEY", "s3cret-0123456789")
+        monkeypatch.setenv("BSWIRL_CONFIG", str(project.root / "config"))
+
+        def write(server: FaultServer) -> None:
+            trust(server.url, "FAR_KEY")
+            project.settings_file.write_text(
+                f'[endpoints.far]\nurl = "{server.url}"\nkey = "FAR_KEY"\n'
+                '[judges.far]\nendpoint = "far"\nmodel = "m"\nprice_in = 1.0\nprice_out = 1.0\n'
+            )
+
+        return write
+
+    @staticmethod
+    def reply(request: Request) -> str:
+        """Finds wrong sums by their results alone."""
+        step = request.prompt.rsplit("<step_to_judge>")[-1].rsplit("J: ")[-1]
+        correct = "no" if "73" in step or "96" in step else "yes"
+        return f"Looked at.\nCorrect: {correct}\nProgress: yes"
+
+    def test_certified_once_paid(
+        self, on: Call, project: Project, settings: Callable[[FaultServer], None], file: Path
+    ) -> None:
+        """The trial's replies serve the whole; votes and cost are told."""
+        words = ("audit", "certify", "--judge", "far", file, "--json")
+        with FaultServer(self.reply, latency=0.01) as server:
+            settings(server)
+            trial = on(*words, "--limit", 2)
+            assert (trial.code, trial.json["is_part"]) == (0, True)
+            tried = len(server.completed)
+            whole = on(*words)
+            assert 0 < tried < len(server.completed) == 5  # two solutions begin alike
+            assert (whole.code, whole.json["f1"]["value"], whole.json["votes"]) == (0, 1.0, 1)
+            assert (whole.json["model"], whole.json["is_part"]) == ("m", False)
+            assert "5 calls for $0.0" in whole.err
+            voted = on(*words, "--votes", "3", "--limit", "1")
+            assert voted.json["votes"] == 3
+        assert "s3cret" not in "".join(path.read_text() for path in project.root.rglob("calls.jsonl"))
+
+    def test_gold_solutions_where_the_prompt_shows_them(
+        self, on: Call, settings: Callable[[FaultServer], None], file: Path, solutions: Path, tmp_path: Path
+    ) -> None:
+        """The shipped prompt shows none, and then none counts; a prompt of one's own makes another judge."""
+        prompt = tmp_path / "mine.toml"
+        prompt.write_text(PROMPT)
+        words = ("audit", "certify", "--judge", "far", file, "--json", "--solutions", solutions)
+        with FaultServer(self.reply) as server:
+            settings(server)
+            plain = on(*words)
+            assert (plain.json["with_gold"], plain.json["solutions_sha"]) == (0, None)
+            assert "does not show {solution}" in plain.err
+            own = on(*words, "--prompt", prompt)
+            assert own.json["with_gold"] == 3
+            assert own.json["prompt_sha"] != plain.json["prompt_sha"]
+            shown = [request.prompt for request in server.completed if request.prompt.startswith("Q: ")]
+            assert sum("<<48/2=24>>" in prompt for prompt in shown) == 4
+            assert sum("G: (none)" in prompt for prompt in shown) == 1
+
+    def test_what_stops_it(
+        self, on: Call, settings: Callable[[FaultServer], None], file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A missing key before a request, a limit and an outage after; nothing is kept as a certificate."""
+        words = ("audit", "certify", "--judge", "far", file)
+        with FaultServer(self.reply, faults=lambda _: status(422, "no such thing")) as server:
+            settings(server)
+            ended = on(*words)
+            assert (ended.code, ended.out) == (1, "")
+            assert "refuses every call" in ended.err
+            assert on(*words, "--max-cost", "0.0000001").code == 1
+            asked = len(server.requests)
+            monkeypatch.delenv("FAR_KEY")
+            ended = on(*words)
+            assert "$FAR_KEY, which is not set" in ended.err
+            assert len(server.requests) == asked
         assert on("audit", "certificates", "--json").json == {"certificates": []}

@@ -1,0 +1,95 @@
+"""A judge behind an endpoint, asked outside of a run: its ledger lies in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from bswirl.errors import BswirlError, CancelledError, InputError
+from bswirl.judging.catalogue import JudgeSpec
+from bswirl.judging.judgement import Judgement, Outcome, StepToJudge
+from bswirl.judging.served import ServedJudge
+from bswirl.judging.stepwise import Asking, keeping
+from bswirl.serving.engine import open_engine
+from bswirl.serving.keys import key_for
+
+_AGAIN = ("gave-up", "malformed")  # reasons of the server's: asked later, it may answer
+
+Told = tuple[int, Judgement]
+
+
+class ServedSteps:
+    """Judges many steps at a time. Replies are kept as they come: asked again, it goes on from there."""
+
+    def __init__(self, spec: JudgeSpec, asking: Asking) -> None:
+        """Raises RefusedError where the endpoint's key is missing or may not be sent there."""
+        if spec.served is None:
+            raise InputError(f"judge {spec.name} says no endpoint", "give it one in bswirl.toml")
+        self.asking = asking
+        self._spec = spec
+        self._model = spec.served
+        self._key = key_for(self._model)
+        self._stopped = False
+        self._open: list[str] = []  # why steps have no verdict that may get one
+
+    def __call__(self, steps: Sequence[StepToJudge]) -> Iterator[Told]:
+        """Raises as `CallEngine.run_all`, and BswirlError at the end where the server left steps open."""
+        self._stopped, self._open = False, []
+        with keeping(self.asking.folder), asyncio.Runner() as runner:
+            found: asyncio.Queue[Told] = asyncio.Queue()
+            asked = runner.get_loop().create_task(self._ask(steps, found))
+            try:
+                while (told := runner.run(_next(found, asked))) is not None:
+                    yield told
+            finally:
+                self._stopped = True  # what is under way gets a moment to land: it is paid for
+                runner.run(_ended(asked))
+            asked.result()
+        if self._open:
+            raise BswirlError(
+                f"{len(self._open)} of {len(steps)} steps got no answer: {self._open[-1]}",
+                "the same command asks for these alone: all replies are kept",
+            )
+
+    async def _ask(self, steps: Sequence[StepToJudge], found: asyncio.Queue[Told]) -> None:
+        async with open_engine(
+            self._model,
+            folder=self.asking.folder,
+            key=self._key,
+            check=self._check,
+            log=self.asking.log,
+            on_spending=self.asking.spending.update,
+            cost_limit=self.asking.max_cost,
+        ) as engine:
+            judge = ServedJudge(self._spec, engine)
+
+            async def decide(numbered: tuple[int, StepToJudge]) -> None:
+                place, step = numbered
+                outcome = await judge.judge(step)
+                self._note_open(outcome)
+                found.put_nowait((place, outcome.judgement))
+
+            await engine.run_all(enumerate(steps), decide)
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise CancelledError("certifying was cancelled")
+
+    def _note_open(self, outcome: Outcome) -> None:
+        if outcome.reason in _AGAIN:
+            self._open.append(outcome.judgement.rationale)
+
+
+async def _next(found: asyncio.Queue[Told], asked: asyncio.Task[None]) -> Told | None:
+    """The next judgement; None once all are told or no more will come."""
+    getting = asyncio.ensure_future(found.get())
+    await asyncio.wait({getting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if getting.done():
+        return getting.result()
+    getting.cancel()
+    return None if found.empty() else found.get_nowait()
+
+
+async def _ended(asked: asyncio.Task[None]) -> None:
+    """Waits for the end, whatever it is; looked at here, so that asyncio need not complain of it."""
+    await asyncio.gather(asked, return_exceptions=True)
