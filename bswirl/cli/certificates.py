@@ -98,7 +98,7 @@ def certify(
     asking = _asking(project, spec, read, options)
     judge = step_judge(spec, asking)
     with _keeping(invocation, project) as keep:
-        with counted("steps") as told, _going_on(asking):
+        with _going_on(asking), counted("steps") as told:
             made = certified(
                 spec, judge, read, name=benchmark, file=file.name, gold=gold, limit=limit, told=told
             )
