@@ -31,9 +31,10 @@ def solve(request: Request) -> list[str]:
 def reply(prompt: str, draw: int) -> str:
     first = int(re.findall(r"What is (\d+) \+ 2 \+ 3\?", prompt)[-1])
     first += draw % 3 == 0  # a slip
+    unit = " pens" if draw % 2 else ""
     steps = [
-        f"Step 1: {first} + 2 = {first + 2}.",
-        f"Step 2: {first + 2} + 3 = {first + 5}.",
+        f"Step 1: {first} + 2 = {first + 2}{unit}.",
+        f"Step 2: {first + 2} + 3 = {first + 5}{unit}.",
         f"Answer: {first + 5}",
     ]
     if "Next line:" not in prompt:

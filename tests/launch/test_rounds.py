@@ -1,0 +1,149 @@
+"""Sequential branching with a real owner, real workers and a served policy on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bswirl import launch
+from bswirl.client import Client, connect, stop_owner
+from bswirl.errors import BswirlError, UsageError
+from bswirl.launch.rounds import spending_of
+from bswirl.project import Project
+from bswirl.records import NewQuestion
+from tests.generation.chat import QUESTIONS, solve
+from tests.serving.server import FaultServer, Request, status
+
+SETTINGS = """
+[endpoints.here]
+url = "{url}"
+[policies.chat]
+endpoint = "here"
+model = "served"
+price_in = 1.0
+price_out = 2.0
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer(solve) as server:
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path: Path, server: FaultServer) -> Iterator[Project]:
+    project = Project.create(tmp_path / "p")
+    with project.settings_file.open("a") as settings:
+        settings.write(SETTINGS.format(url=server.url))
+    yield project
+    stop_owner(project)
+
+
+@pytest.fixture
+def client(project: Project) -> Iterator[Client]:
+    questions = [NewQuestion("sums", "train", q.external_id, q.text, q.gold) for q in QUESTIONS[:4]]
+    with connect(project) as client:
+        client.import_questions(questions)
+        yield client
+
+
+def rounds(client: Client, project: Project, **rule: Any) -> launch.Rounds:
+    options = {"policy": "chat", "branches": 1, "temperature": 1.0}
+    settings = {"judge": "reference", "round_size": 2, "max_branches": 7, **rule}
+    return launch.Rounds(client, project, options, launch.UntilLive(**settings))
+
+
+class TestUntilLive:
+    def test_samples_go_where_groups_are_undecided(self, client: Client, project: Project) -> None:
+        """Never to a live group, never past the budget; the sums are those of the runs."""
+        report = rounds(client, project).run()
+        first, *later = report.rounds
+        assert (first.samples, first.states) == (4 * 3 * 2, 12)
+        assert later
+        for before, done in zip(report.rounds, later, strict=False):
+            assert done.states == before.undecided
+            assert done.samples <= 2 * done.states
+            assert done.live >= before.live
+        assert report.rounds[-1].undecided == 0
+        assert report.stopped == "no group is undecided"
+        runs = {run.run_id: run for run in client.runs()}
+        spent = sum(spending_of(run).get("cost") or 0 for run in runs.values())
+        assert report.total["cost"] == pytest.approx(spent)
+        assert report.total["samples"] == sum(run.summary.get("samples", 0) for run in runs.values())
+        stats = client.stats()
+        assert stats["samples"] == report.total["samples"]
+        assert (stats["live_groups"], stats["cost"]) == (report.total["live"], pytest.approx(spent))
+        assert stats["cost_per_live_group"] == pytest.approx(spent / stats["live_groups"])
+        for question in QUESTIONS[:4]:
+            for group in client.tree(f"sums:{question.external_id}").by_state().values():
+                rewards = {action.reward for action in group}
+                samples = sum(action.samples for action in group)
+                assert samples <= 8 or len(rewards) > 1
+                assert len(rewards) > 1 or samples > 2 or not group
+
+    def test_an_interrupted_work_goes_on(self, client: Client, project: Project, server: FaultServer) -> None:
+        """A run that failed is resumed, nothing is sampled or paid twice; once over, the same begins anew."""
+        broken = [True]
+
+        def faults(request: Request) -> Any:
+            return status(404, "no such model") if broken[0] and len(server.completed) > 8 else None
+
+        server.faults = faults
+        with pytest.raises(BswirlError, match="sample 1"):
+            rounds(client, project).run()
+        broken[0] = False
+        report = rounds(client, project).run()
+        assert report.total["undecided"] == 0
+        assert len(client.runs(kind="generate")) == len(report.rounds)
+        assert max(server.paid().values()) == 1
+        again = rounds(client, project)
+        assert (again._record.runs, again._record.rounds) == ({}, [])
+        assert again._record.after == client.runs(limit=1)[0].run_id
+
+    def test_a_human_decides(self, client: Client, project: Project) -> None:
+        """A group that a label makes live gets no more samples, others do."""
+        work = rounds(client, project, max_branches=3)
+        work._finish_round(1)
+        tree = client.tree("sums:q2")
+        dead = {
+            state: group for state, group in tree.by_state().items() if len({a.reward for a in group}) == 1
+        }
+        state, group = next((state, group) for state, group in dead.items() if len(group) > 1)
+        client.set_label(group[0].action_id, "0" if group[0].reward else "1")
+        work.run()
+        after = client.tree("sums:q2").by_state()
+        more = {
+            number: sum(a.samples for a in after[number]) - sum(a.samples for a in dead[number])
+            for number in dead
+        }
+        assert more.pop(state) == 0
+        assert any(more.values())
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("rule", "words"),
+        [
+            ({"judge": "nobody"}, "unknown judge"),
+            ({"round_size": 0}, "--round-size 0"),
+            ({"max_branches": 0}, "--max-branches 0"),
+            ({"dead_below": 1.0}, "--dead-below 1"),
+        ],
+    )
+    def test_what_makes_no_sense(
+        self, client: Client, project: Project, rule: dict[str, Any], words: str
+    ) -> None:
+        with pytest.raises(UsageError, match=words):
+            rounds(client, project, **rule)
+
+    def test_a_judge_that_decides_nothing(self, client: Client, project: Project) -> None:
+        """Before anything is paid: no group could ever become live."""
+        text = project.settings_file.read_text()
+        judge = '[judges.model]\nendpoint = "here"\nmodel = "served"\n'
+        project.settings_file.write_text(text + judge)
+        with pytest.raises(UsageError, match="not in the project's ranking"):
+            rounds(client, project, judge="model")
