@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -46,26 +48,35 @@ class Asker:
     async def ask(self, call: Call, key: str, *, is_part: bool) -> Reply | Failure | None:
         """The reply or the failure; None where the server gives one choice at a time and `n` are wanted."""
         effort = Effort()
-        with self._persistence.asking():
-            while call.n == 1 or "n" not in self._without:
-                self._ending.check()
-                found, epoch = await self._attempt(call, key, is_part, effort)
-                if not isinstance(found, Setback):
-                    return found
-                if found.then == "without":
-                    self._do_without(found.without, f"says: {found.message}")
-                    continue
-                failure = await self._persistence.after(found, epoch, effort)
-                if failure is not None:
-                    self._write_failure(key, failure.kind, failure.message, effort)
-                    return failure
+        try:
+            with self._persistence.asking():
+                return await self._insist(call, key, is_part, effort)
+        except BaseException:
+            if effort.cost or effort.uncertain:
+                with suppress(OSError):
+                    self._write_failure(key, BROKEN_OFF, "the run ended before the answer came", effort)
+            raise
+
+    async def _insist(self, call: Call, key: str, is_part: bool, effort: Effort) -> Reply | Failure | None:
+        """See `ask`; what it takes is added to `effort`."""
+        while call.n == 1 or "n" not in self._without:
+            self._ending.check()
+            found = await self._attempt(call, key, is_part, effort)
+            if not isinstance(found, Setback):
+                return found
+            if found.then == "without":
+                self._do_without(found.without, f"says: {found.message}")
+                continue
+            failure = await self._persistence.after(found, effort)
+            if failure is not None:
+                self._write_failure(key, failure.kind, failure.message, effort)
+                return failure
         return None
 
-    async def _attempt(
-        self, call: Call, key: str, is_part: bool, effort: Effort
-    ) -> tuple[Reply | Setback | None, int]:
+    async def _attempt(self, call: Call, key: str, is_part: bool, effort: Effort) -> Reply | Setback | None:
         """Sends one request when its turn has come, and counts what it cost."""
-        body = encode_call(call, self._model, self._without)
+        without = self._without
+        body = encode_call(call, self._model, without)
         worst = self._model.cost(len(body), call.max_tokens * call.n)
         tokens = self._expected_tokens(call, body)
         try:
@@ -76,19 +87,28 @@ class Asker:
         try:
             epoch = await self._gate.enter(tokens)
             try:
+                if without is not self._without:  # learned while this one waited
+                    without = self._without
+                    if call.n > 1 and "n" in without:
+                        return None
+                    body = encode_call(call, self._model, without)
                 effort.attempts += 1
-                found = await self._sender.send(call, body, self._without)
+                found = await self._sender.send(call, body, without)
                 if isinstance(found, Answer):
                     self._note_answer(found, tokens)
-                    return self._write(call, key, is_part, found, effort), epoch
+                    return self._write(call, key, is_part, found, effort)
                 self._count_loss(found, effort, worst)
+                if found.is_load:
+                    self._persistence.slow_down(found, epoch)
             except BrokenOffError:
-                effort.uncertain += worst
-                self._write_failure(key, BROKEN_OFF, "the run ended before the answer came", effort)
+                self._note_uncertain(effort, worst)
                 self._ending.check()
                 raise
+            except asyncio.CancelledError:
+                self._note_uncertain(effort, worst)
+                raise
             else:
-                return found, epoch
+                return found
             finally:
                 self._gate.leave()
         finally:
@@ -161,15 +181,19 @@ class Asker:
             effort.cost += cost
             self._budget.note_unwritten(cost)
         elif setback.may_cost:
-            effort.uncertain += worst
-            self._budget.note_unwritten(worst)
+            self._note_uncertain(effort, worst)
+
+    def _note_uncertain(self, effort: Effort, worst: float) -> None:
+        effort.uncertain += worst
+        self._budget.note_unwritten(worst)
 
     def _do_without(self, names: Iterable[str], why: str) -> None:
         for name in sorted(set(names) - self._without):
             self._persistence.say_once(
                 name, f"the server does not take `{name}`, which is left out from now on: it {why}"
             )
-        self._without |= set(names)
+        if not self._without.issuperset(names):
+            self._without |= frozenset(names)
 
     def _expected_tokens(self, call: Call, body: bytes) -> float:
         completion = call.max_tokens if self._mean_completion is None else self._mean_completion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,9 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from bswirl import __version__
 from bswirl.serving.calls import ServedModel
+
+for _name in ("together", "httpx"):  # at their debug level they tell of prompts and headers
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 4.0  # servers close after 5 as a rule: better to be first

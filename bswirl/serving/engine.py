@@ -215,11 +215,11 @@ async def open_engine(
     `check` raises what ends the run (CancelledError); it is called ten times a second. `log` gets a line for
     people, `on_spending` a journal row with the run's totals at most once a second and at the end. `reuse`
     are folders of other runs whose replies may serve for the same calls. Raises UsageError for a limit on a
-    model without prices, OSError where the ledger cannot be written.
+    model without both prices, OSError where the ledger cannot be written.
     """
-    if cost_limit is not None and model.price_in is None and model.price_out is None:
+    if cost_limit is not None and None in (model.price_in, model.price_out):
         raise UsageError(
-            f"{model.model} has no prices, so a cost limit cannot be held to",
+            f"{model.model} has no prices for both ways, so a cost limit cannot be held to",
             "set price_in and price_out, in dollars a million tokens",
         )
     ledger = Ledger(folder / LEDGER, reuse)

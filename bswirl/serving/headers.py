@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 MOST_SECONDS = 900.0  # no header makes anybody wait longer in one go
 _CLOCK_TIMES = 1e9  # a number of seconds this large is a time since 1970
+_MILLISECONDS = 1e11  # and one this large is in milliseconds
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|d)")
 _LIMIT = "x-ratelimit-"
@@ -55,6 +56,8 @@ def _seconds(text: str, now: float) -> float | None:
         return _duration(text) or _until(text, now)
     if not 0 <= value < float("inf"):
         return None
+    if value > _MILLISECONDS:
+        value /= 1000
     return max(0.0, value - now) if value > _CLOCK_TIMES else value
 
 

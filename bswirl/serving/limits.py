@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 _START_SHARE = 4  # a run begins with this part of its requests, and doubles
 _SMALLEST_START = 8
-_NEAR_CEILING = 0.9
+_NEAR = 0.9
+_BEYOND = 1.25
+_LATER_GROWTH = 0.25  # of the window, in a round trip
 _FIRST_PAUSE = 0.5  # seconds
 _LONGEST_PAUSE = 60.0
 
@@ -18,24 +20,37 @@ _LONGEST_PAUSE = 60.0
 class Window:
     """How many requests may be under way: doubles each round trip, halves when the server has too many.
 
-    Near the number at which the server last had too many it grows by one a round trip instead.
+    How many the server did take then is remembered: near that number the window grows by one a round trip,
+    and beyond it by a quarter.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.size = float(min(most, max(_SMALLEST_START, most // _START_SHARE)))
-        self._ceiling = float("inf")
+        self._taken = float("inf")
 
     def grow(self) -> None:
         """One request was answered while all of the window was in use."""
-        if self.size < self.most:
-            near = self.size >= _NEAR_CEILING * self._ceiling
-            self.size = min(float(self.most), self.size + (1 / self.size if near else 1.0))
+        if self.size >= self.most:
+            return
+        if self.size < _NEAR * self._taken:
+            more = 1.0
+        elif self.size <= _BEYOND * self._taken:
+            more = 1 / self.size
+        else:  # it has more room than it had
+            more = _LATER_GROWTH
+        self.size = min(float(self.most), self.size + more)
 
-    def shrink(self) -> None:
-        """The server has too many."""
-        self._ceiling = self.size
-        self.size = max(1.0, self.size / 2)
+    def shrink(self, others: int, *, again: bool = False) -> None:
+        """The server had too many, with `others` under way beside the one that it refused.
+
+        `again`: one more was refused of those that were out together.
+        """
+        if again:
+            self._taken = max(self.size, min(self._taken, others))
+        else:
+            self.size = max(1.0, min(self.size / 2, others))
+            self._taken = max(self.size, others)
 
 
 class Bucket:
@@ -81,7 +96,7 @@ class Gate:
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._epoch = 0  # how often the window shrank
-        self._refusals = 0  # pauses since the last answer
+        self._refusals = 0  # since the last answer, each at a smaller window
         self._closed: BaseException | None = None
 
     async def enter(self, tokens: float) -> int:
@@ -119,18 +134,18 @@ class Gate:
             self.window.grow()
 
     def too_many(self, epoch: int, wait: float | None) -> float | None:
-        """The server has too many requests. Returns the pause in seconds that this brings, if it brings one.
+        """A request, before it leaves, was one too many. Returns the pause in seconds, if that brings one.
 
         `epoch` is that of the request which was told so: of those out together only the first counts.
         """
+        self.window.shrink(self.in_flight - 1, again=epoch != self._epoch)
         if epoch != self._epoch:
             return self.pause(wait)
         self._epoch += 1
-        self.window.shrink()
-        if wait is None:
-            longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._refusals)
-            wait = random.uniform(longest / 2, longest)
         self._refusals += 1
+        if wait is None and self._refusals > 1:
+            longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self._refusals - 2))
+            wait = random.uniform(longest / 2, longest)
         return self.pause(wait)
 
     def pause(self, seconds: float | None) -> float | None:

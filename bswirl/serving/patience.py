@@ -89,7 +89,7 @@ class Persistence:
             self._works = True
             self._look_at_refused()
 
-    async def after(self, setback: Setback, epoch: int, effort: Effort) -> Failure | None:
+    async def after(self, setback: Setback, effort: Effort) -> Failure | None:
         """A failure, or None, perhaps after a while, where the call is to be asked again.
 
         Raises RefusedError, here and for every other call, where no call has a chance.
@@ -105,7 +105,6 @@ class Persistence:
         self._unreached_since = None
         if setback.is_load:
             effort.loads += 1
-            self._slow_down(setback, epoch)
             given_up = effort.loads >= self._patience.load_attempts
         else:
             effort.tries += 1
@@ -124,7 +123,11 @@ class Persistence:
             self._said.add(about)
             self._log(text)
 
-    def _slow_down(self, setback: Setback, epoch: int) -> None:
+    def slow_down(self, setback: Setback, epoch: int) -> None:
+        """The server had no room for a request, which has not left the gate yet.
+
+        Raises RefusedError where it has had room for none for too long.
+        """
         pause = self._gate.too_many(epoch, setback.wait)
         silent = time.monotonic() - self._answered_at
         if silent > self._patience.hopeless:

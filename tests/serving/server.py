@@ -66,7 +66,7 @@ class Fault:
     is_reply: bool = False  # no fault at all
 
 
-def status(code: int, message: str = "", headers: Mapping[str, str] | None = None, **error: Any) -> Fault:
+def status(code: int, message: str = "", /, headers: Mapping[str, str] | None = None, **error: Any) -> Fault:
     """An error as OpenAI-compatible servers send it."""
     body = {"error": {"message": message or f"scripted {code}", "type": "scripted", **error}}
     return Fault(code, json.dumps(body).encode(), headers or {})
