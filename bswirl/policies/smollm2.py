@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bswirl.errors import BswirlError, InputError
+from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.policies.catalogue import missing_extra
 
 CACHE_VARIABLE = "BSWIRL_CACHE"
@@ -64,6 +64,25 @@ def ensure_smollm2(log: Log | None = None) -> Path:
     except OSError as error:
         raise _disk_error(target.parent, error) from error
     return target
+
+
+def copy_for_serving(target: Path, log: Log | None = None) -> None:
+    """Makes the folder `target` with the embedded model as a server loads it, which draws samples of it.
+
+    Servers go by the model's own generation settings; as it is fetched, it says nothing of sampling. Raises
+    UsageError where `target` is there already, BswirlError as `ensure_smollm2`.
+    """
+    if target.exists():
+        raise UsageError(f"{target} is there already", "give another name: nothing is overwritten")
+    source = ensure_smollm2(log)
+    try:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(MANIFEST))
+        settings = target / "generation_config.json"
+        said = json.loads(settings.read_text(encoding="utf-8"))
+        settings.write_text(json.dumps({**said, "do_sample": True}, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise _disk_error(target.parent, error) from error
 
 
 def _say_nothing(_text: str) -> None:

@@ -21,6 +21,7 @@ Support = Literal["yes", "ignored", "no", "unknown"]  # "ignored": taken, and wi
 
 _SECONDS = 20.0  # for one call: a server may have to load the model first
 _MODELS_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
 _MOST_BYTES = 16 * 1024 * 1024
 _SCHEMA = json.dumps(
     {
@@ -183,9 +184,15 @@ def _lacks(setback: Setback) -> Support:
 
 
 async def _ask(call: Call, model: ServedModel, sender: Sender) -> Answer | Setback:
+    """The answer to one call; asked once more where the connection broke or the server had no room."""
+    body = encode_call(call, model)
     try:
         async with asyncio.timeout(_SECONDS):
-            return await sender.send(call, encode_call(call, model), frozenset())
+            found = await sender.send(call, body, frozenset())
+            if isinstance(found, Setback) and found.then == "again":
+                await asyncio.sleep(_PAUSE_SECONDS)
+                found = await sender.send(call, body, frozenset())
+            return found
     except TimeoutError:
         return Setback("again", f"{model.url} does not answer a call within {_SECONDS:g} seconds")
 

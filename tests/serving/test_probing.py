@@ -13,7 +13,7 @@ from bswirl.serving import keys, probing
 from bswirl.serving.calls import ServedModel
 from bswirl.serving.keys import trust
 from bswirl.serving.probing import Probe, probe
-from tests.serving.server import HANG, Answer, FaultServer, Request, completion, raw, status
+from tests.serving.server import DROP, HANG, Answer, FaultServer, Request, completion, raw, status
 
 KEY = "planted-key-0123456789"
 
@@ -24,6 +24,7 @@ def own_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWN_KEY", KEY)
     monkeypatch.setattr(probing, "_SECONDS", 0.3)
     monkeypatch.setattr(probing, "_MODELS_SECONDS", 0.3)
+    monkeypatch.setattr(probing, "_PAUSE_SECONDS", 0.0)
 
 
 def capable(request: Request) -> Answer:
@@ -113,6 +114,12 @@ class TestSupport:
 
 
 class TestProblems:
+    def test_a_connection_that_breaks_once(self) -> None:
+        """Is no problem of the endpoint."""
+        with FaultServer(capable, faults={0: DROP, 3: status(503)}) as server:
+            found = asked(server)
+        assert (found.problem, set(found.supports.values())) == (None, {"yes"})
+
     def test_nothing_listens(self) -> None:
         """Said at once."""
         with FaultServer() as server:
