@@ -14,7 +14,14 @@ from typing import TypeVar
 from bswirl.steps import strip_marker
 
 _SIGNS = str.maketrans(
-    {"×": "*", "⋅": "*", "·": "*", "∗": "*", "÷": "/", "−": "-", "’": "'", "‘": "'", "\u00ad": None}
+    {
+        **dict.fromkeys("×⋅·∗", "*"),
+        "÷": "/",
+        **dict.fromkeys("−‐‑‒–—―﹘﹣－", "-"),  # a dash may be a minus
+        "’": "'",
+        "‘": "'",
+        "\u00ad": None,
+    }
 )
 _LEAD = re.compile(r"^\s*(?:>+\s?|#{1,6}\s+|[-*•+]\s+(?=[^\W\d_]))+", re.MULTILINE)
 _BOLD = re.compile(r"(?<![\w*])(\*{2,3}|__)(?=\S)([^\n]+?)(?<=\S)\1(?![\w*])")

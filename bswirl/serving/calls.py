@@ -124,5 +124,3 @@ class Caller(Protocol):
         Raises RefusedError and CostLimitError, which end the run, and CancelledError (bswirl's).
         """
         ...
-
-

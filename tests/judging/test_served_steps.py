@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bswirl.errors import BswirlError
+from bswirl.errors import BswirlError, UsageError
 from bswirl.judging.catalogue import JudgeSpec
 from bswirl.judging.judgement import Judgement, StepToJudge
 from bswirl.judging.served_steps import ServedSteps
@@ -112,6 +112,15 @@ def test_ends_that_are_errors(tmp_path: Path) -> None:
         assert 0 < paid < 300
         told(judge_at(server, tmp_path / "b"), 300)
         assert len(server.completed) == 300
+
+
+def test_half_a_price_holds_no_limit(tmp_path: Path) -> None:
+    """Where the other half may cost anything, a limit is refused."""
+    prompt = shipped("judge")
+    model = ServedModel("test", "http://127.0.0.1:9/v1", "m", price_in=1.0)
+    spec = JudgeSpec("j", "m", prompt.sha, "served", model, prompt=prompt.text)
+    with pytest.raises(UsageError, match="price_in and price_out"):
+        told(ServedSteps(spec, Asking(tmp_path, 1.0)), 1)
 
 
 def test_an_interruption_keeps_what_was_paid(tmp_path: Path) -> None:
