@@ -25,7 +25,9 @@ from bswirl.policies.words import YesOrNo, yes_or_no
 
 _LEAST_MASS = 0.01  # of yes and no together; with less the model meant to say something else
 _VERDICT_TOKENS = 32  # more than both labels and words have in any tokenizer
-_VERDICT_LINE = re.compile(r"^[ \t>*_#`-]*(?:verdict|correct)\b[^\n]{0,40}[:=]", re.IGNORECASE | re.MULTILINE)
+_VERDICT_LINE = re.compile(
+    r"^[ \t>*_#`-]*(?:(?:final )?verdict|(?:is )?correct(?:ness)?)[ \t*_`]*[:=]", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,15 @@ class LocalChatJudge:
         chats = [fold_system(tokenizer, messages_for(self._prompt, step)) for step in steps]
         prompts = [encode_chat(tokenizer, chat, "") for chat in chats]
         room = [self._limit - len(prompt) - _VERDICT_TOKENS for prompt in prompts]
-        jobs = [
-            Job(prompt, (0,) if left > 0 else (), _verdict_begins)
-            for prompt, left in zip(prompts, room, strict=True)
-        ]
-        most = min([self.spec.max_tokens, *(left for left in room if left > 0)])
-        found = self._sampler.run(jobs, drawing=Drawing(greedy=True), max_tokens=most, check=check)
-        return [
-            self._reasoned(chat, len(prompt), generated[0]) if generated else None
-            for chat, prompt, generated in zip(chats, prompts, found, strict=True)
-        ]
+        reasoned: list[_Reasoned | None] = [None for _ in steps]
+        lengths = [min(self.spec.max_tokens, left) for left in room]
+        for most in sorted({length for length in lengths if length > 0}):  # one alone unless some hardly fit
+            places = [place for place, length in enumerate(lengths) if length == most]
+            jobs = [Job(prompts[place], (0,), _verdict_begins) for place in places]
+            found = self._sampler.run(jobs, drawing=Drawing(greedy=True), max_tokens=most, check=check)
+            for place, (generated,) in zip(places, found, strict=True):
+                reasoned[place] = self._reasoned(chats[place], len(prompts[place]), generated)
+        return reasoned
 
     def _reasoned(self, chat: tuple[Message, ...], n_prompt: int, generated: Generated) -> _Reasoned:
         ids = generated.ids

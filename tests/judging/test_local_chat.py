@@ -13,7 +13,7 @@ import torch
 from bswirl.errors import CancelledError
 from bswirl.judging.catalogue import JudgeSpec
 from bswirl.judging.judgement import StepToJudge
-from bswirl.judging.local_chat import LocalChatJudge
+from bswirl.judging.local_chat import _VERDICT_LINE, _VERDICT_TOKENS, LocalChatJudge
 from bswirl.judging.work import run
 from bswirl.policies.catalogue import PolicySpec
 from bswirl.policies.local import LoadedModel
@@ -109,6 +109,34 @@ class TestJudge:
             assert (outcome.votes or {})["correct"] == pytest.approx(
                 (together[place].votes or {})["correct"], abs=1e-4
             )
+
+    def test_a_tight_step_leaves_others_their_room(self) -> None:
+        """One that leaves the model a few tokens cuts its own reasoning short, and nobody else's."""
+        model, tokenizer = taught()
+        loaded = LoadedModel(model, tokenizer, torch.device("cpu"), torch.float32)
+        judge = LocalChatJudge(spec(), loaded, batch_size=2)
+        ((_, alone),) = judge.judge([step("bad")])
+        prompt = encode_chat(tokenizer, (("user", f"What is 2 + 1? | (none) | Step 1: {'good ' * 9}"),), "")
+        judge._limit = len(prompt) + _VERDICT_TOKENS + 2
+        found = dict(judge.judge([step("good " * 9), step("bad")]))
+        assert found[0].completion_tokens == 2
+        assert found[1].judgement == alone.judgement
+        assert found[1].completion_tokens == alone.completion_tokens
+
+    @pytest.mark.parametrize(
+        ("line", "ends"),
+        [
+            ("Correct: yes", True),
+            ("**Correct:** no", True),
+            ("Verdict:", True),
+            ("Is correct: yes", True),
+            ("Correct so far, as 4 * 6 = 24", False),
+            ("Correct working would be: 12", False),
+        ],
+    )
+    def test_where_the_reasoning_ends(self, line: str, ends: bool) -> None:
+        """At a verdict, not at a sentence that begins like one."""
+        assert (_VERDICT_LINE.search(f"It adds up.\n{line}") is not None) is ends
 
     def test_a_step_beyond_the_context_stays_unjudged(self, judge: LocalChatJudge) -> None:
         """It alone, with why."""
