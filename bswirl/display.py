@@ -1,7 +1,8 @@
-"""Model text is hostile: this makes it safe to show. The store keeps it verbatim."""
+"""How texts and numbers are shown. Model text is hostile: this makes it safe. The store keeps it verbatim."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
@@ -34,3 +35,15 @@ def _safe_character(character: str, one_line: bool) -> str:
     if character in _BIDI or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
         return f"‹U+{code:04X}›"
     return character
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """A number with up to three decimals, or three digits where it is tiny; `–` for none."""
+    if value is None:
+        return "–"
+    sign = "+" if signed else ""
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value):
+        return f"{int(value):{sign}d}"
+    return f"{value:{sign}.3f}" if abs(value) >= 0.001 else f"{value:{sign}.2e}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bswirl.display import number as number
 from bswirl.display import safe_text
 
 if TYPE_CHECKING:
@@ -97,18 +98,6 @@ def cell(value: object, *, style: str = "") -> Text:
     if isinstance(value, float):
         return Text(number(value), style=style)
     return Text(safe_text(str(value), one_line=True), style=style)
-
-
-def number(value: float | None, *, signed: bool = False) -> str:
-    """A number with up to three decimals, or three digits where it is tiny; `–` for none."""
-    if value is None:
-        return "–"
-    sign = "+" if signed else ""
-    if not math.isfinite(value):
-        return str(value)
-    if value == int(value):
-        return f"{int(value):{sign}d}"
-    return f"{value:{sign}.3f}" if abs(value) >= 0.001 else f"{value:{sign}.2e}"
 
 
 def _console() -> Console:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bswirl.cli.estimate import dry_run_option, note_estimate, show_estimate
-from bswirl.cli.forecast import forecast_facts, forecast_lines
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
 from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, print_run, wait
 from bswirl.errors import UsageError
+from bswirl.launch.forecast_words import forecast_facts, forecast_lines
 from bswirl.records import to_json
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bswirl.cli.output import number
+from bswirl.display import number
 
 if TYPE_CHECKING:
     from bswirl.training.forecast import Forecast

@@ -13,7 +13,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
 from bswirl.errors import BswirlError, ExitCode, UsageError
-from bswirl.launch import command_line, make_request, options_of, start_run
+from bswirl.launch import command_line, forecast_run, make_request, options_of, start_run
+from bswirl.launch.forecast_words import forecast_lines
 from bswirl.records import Run
 from bswirl.runs.folder import RunFolder
 from bswirl_tui import actions
@@ -29,6 +30,7 @@ from bswirl_tui.widgets.fields import OptionField
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.selections import SavedSelection, SelectionCounts
+    from bswirl.training.forecast import Forecast
     from bswirl_tui.link import ProjectChanged
 
 ABOUT = {
@@ -57,6 +59,7 @@ class RunForm(SubScreen):
         yield Static(Text(ABOUT[self.kind]), id="form-about", markup=False)
         yield VerticalScroll(*self.fields, id="form-fields", can_focus=False)
         yield Static(id="form-help", markup=False)
+        yield Static(id="form-forecast", markup=False)
         yield Static(id="form-command", markup=False)
         yield KeyBar()
 
@@ -135,6 +138,7 @@ class RunForm(SubScreen):
                 field.use_objective(str(event.field.value))
         if event.field.option.name == "selection":
             self._describe_selection()
+        self._show_forecast(Text())  # of other settings
         self._show_command()
         self._show_help()
 
@@ -178,6 +182,11 @@ class RunForm(SubScreen):
             )
         self.query_one("#form-help", Static).update(words)
 
+    def _show_forecast(self, text: Text) -> None:
+        pane = self.query_one("#form-forecast", Static)
+        pane.update(text)
+        pane.display = bool(text)
+
     def _show_advanced(self) -> None:
         for field in self.fields:
             field.display = field.option.basic or self._advanced
@@ -200,6 +209,42 @@ class RunForm(SubScreen):
 
     def action_form_previous(self) -> None:
         self.focus_previous()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "form_forecast" and self.kind != "train":
+            return False
+        return super().check_action(action, parameters)
+
+    def action_form_forecast(self) -> None:
+        wrong = self._check()
+        if wrong:
+            self._go_to(wrong[0])
+            return
+        self._show_forecast(Text("Forecasting", palette(self.app).muted))
+        values = self.values
+
+        def work(client: Client) -> Forecast:
+            return forecast_run(client, make_request("train", client.project, values))
+
+        def show(text: Text) -> None:
+            if self.values == values:  # nothing else was filled in meanwhile
+                self._show_forecast(text)
+
+        self.bswirl.ask_owner(
+            self,
+            "forecast",
+            work,
+            lambda forecast: show(self._forecast_text(forecast)),
+            failed=lambda error: show(line(str(error), palette(self.app).bad, limit=600)),
+            lane="slow",
+        )
+
+    def _forecast_text(self, forecast: Forecast) -> Text:
+        words = [line(words, limit=600) for words in forecast_lines(forecast)]
+        if forecast.refusal:
+            refusal = f"would not start: {forecast.refusal}"
+            words.append(line(refusal, palette(self.app).warn, limit=600))
+        return Text("\n").join(words)
 
     def action_form_start(self) -> None:
         if self._starting:

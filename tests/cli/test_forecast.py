@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bswirl.cli.forecast import forecast_facts, forecast_lines
+from bswirl.launch.forecast_words import forecast_facts, forecast_lines
 from bswirl.project import Project
 from bswirl.training.counts import Counts
 from bswirl.training.forecast import Forecast, Throughput

@@ -210,6 +210,49 @@ class TestSelections:
             assert "must be a range, not '0.2..0.8.'" in field(pilot, "difficulty").problem
 
 
+class TestForecast:
+    """What a training run would be, before it starts."""
+
+    async def test_is_of_what_was_filled_in(self, project: Project, bob: Client) -> None:
+        """With what its filters leave out; it goes as soon as something else is filled in."""
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "x", "t")
+            field(pilot, "policy").fill("smollm2")
+            field(pilot, "filter").fill("process")
+            await settled(pilot)
+            await press(pilot, "ctrl+t")
+            await until(pilot, lambda: "groups live" in shown(pilot))
+            seen = " ".join(shown(pilot).split())
+            assert "left out: 1 other split, 1 not sampled" in seen
+            assert "5 questions, 5 of 15 groups live" in seen
+            assert bob.runs(kind="train") == []
+            field(pilot, "filter").fill("none")
+            await settled(pilot)
+            assert "groups live" not in shown(pilot)
+
+    async def test_what_would_be_refused(self, project: Project) -> None:
+        """Is said in the same place."""
+        async with opened(project) as pilot:
+            await press(pilot, "x", "t", "ctrl+o")
+            field(pilot, "policy").fill("smollm2")
+            field(pilot, "difficulty").fill("1..1")
+            await settled(pilot)
+            await press(pilot, "ctrl+t")
+            await until(pilot, lambda: "would not start: no live group" in shown(pilot))
+            field(pilot, "difficulty").fill("5..6")
+            await settled(pilot)
+            await press(pilot, "ctrl+t")
+            await until(pilot, lambda: "the run would have no input" in shown(pilot))
+
+    async def test_only_training_has_one(self, shared: Project) -> None:
+        """The key is not there in other forms."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "j")
+            assert "forecast" not in shown(pilot)
+            await press(pilot, "ctrl+t")
+            assert not form(pilot).query_one("#form-forecast").display
+
+
 class TestNames:
     """What the form proposes."""
 
