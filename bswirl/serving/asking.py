@@ -14,7 +14,7 @@ from bswirl.serving.ending import Ending
 from bswirl.serving.ledger import BROKEN_OFF, Ledger, failure_row, reply_row
 from bswirl.serving.limits import Gate
 from bswirl.serving.patience import Effort, Persistence
-from bswirl.serving.request import encode_call, part_of
+from bswirl.serving.request import INSTEAD, encode_call, part_of
 from bswirl.serving.sending import Answer, BrokenOffError, Sender
 from bswirl.serving.setbacks import Setback
 
@@ -189,9 +189,8 @@ class Asker:
 
     def _do_without(self, names: Iterable[str], why: str) -> None:
         for name in sorted(set(names) - self._without):
-            self._persistence.say_once(
-                name, f"the server does not take `{name}`, which is left out from now on: it {why}"
-            )
+            words = INSTEAD.get(name, f"the server does not take `{name}`, which is left out from now on")
+            self._persistence.say_once(name, f"{words}; it {why}")
         if not self._without.issuperset(names):
             self._without |= frozenset(names)
 

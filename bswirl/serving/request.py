@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from bswirl.serving.calls import Call, ServedModel
+from bswirl.serving.calls import Call, ChatMessage, ServedModel
 
 OPTIONAL = ("response_format", "logprobs", "seed", "top_p", "n")  # a call makes sense without them
 _MAX_TOKENS = "max_completion_tokens"  # what newer servers call max_tokens
+_SYSTEM = "system"  # a turn that some models' templates refuse
 _NAMED = {
     "response_format": re.compile(r"response.?format|json.?schema|structured|guided|grammar", re.I),
     "logprobs": re.compile(r"log.?prob", re.I),
@@ -22,6 +23,15 @@ _NAMED = {
         r"[`'\"]n[`'\"]|\bn\b\s*(?:[=><:]|must|is|has|should|param)|\bparam\w*\s+n\b|best_of", re.I
     ),
     _MAX_TOKENS: re.compile(_MAX_TOKENS),
+    _SYSTEM: re.compile(
+        r"\bsystem\W{1,3}(?:role|message|prompt|turn|instruction)|\broles?\b.{0,40}\bsystem\b"
+        r"|roles must alternate|developer instruction",
+        re.I | re.S,
+    ),
+}
+INSTEAD = {  # what is said of those that are not just left out
+    _MAX_TOKENS: f"the server calls max_tokens `{_MAX_TOKENS}`, as it is sent from now on",
+    _SYSTEM: "the model takes no system turn: its text opens the user's from now on",
 }
 _SEED_STRIDE = 1_000_003
 _TOGETHER = ("together.xyz", "together.ai")
@@ -31,7 +41,7 @@ def encode_call(call: Call, model: ServedModel, without: Collection[str] = ()) -
     """The request's body. Lone surrogates in texts survive as JSON escapes."""
     body: dict[str, Any] = {
         "model": model.model,
-        "messages": [{"role": role, "content": content} for role, content in call.messages],
+        "messages": [{"role": role, "content": content} for role, content in _turns(call, without)],
         _MAX_TOKENS if _MAX_TOKENS in without else "max_tokens": call.max_tokens,
         "temperature": call.temperature,
     }
@@ -60,6 +70,7 @@ def rejected_parameters(call: Call, said: str, without: Collection[str]) -> set[
         "top_p": call.top_p != 1.0,
         "n": call.n > 1,
         _MAX_TOKENS: True,
+        _SYSTEM: len(call.messages) > 1 and call.messages[0][0] == _SYSTEM,
     }
     return {
         name for name, named in _NAMED.items() if sent[name] and name not in without and named.search(said)
@@ -70,6 +81,13 @@ def part_of(call: Call, index: int) -> Call:
     """One of the `n` single calls that together ask the same; each draws with a seed of its own."""
     seed = None if call.seed is None else (call.seed + index * _SEED_STRIDE) % 2**31
     return replace(call, n=1, seed=seed, tag=f"{call.tag}#{index}")
+
+
+def _turns(call: Call, without: Collection[str]) -> Sequence[ChatMessage]:
+    if _SYSTEM not in without or len(call.messages) < 2 or call.messages[0][0] != _SYSTEM:
+        return call.messages
+    (_, system), (role, first), *rest = call.messages
+    return [(role, f"{system}\n\n{first}"), *rest]
 
 
 def _is_together(url: str) -> bool:
