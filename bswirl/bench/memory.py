@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-_STATUS = Path("/proc/self/status")
+from bswirl.bench.process import PEAK, RESIDENT, memory_bytes
+
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # man 5 proc: resets the peak resident set size
 
@@ -24,7 +25,7 @@ class PeakMemory:
         """The peak since this was made, with what was held before; None where the system does not say."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
-        return _status("VmHWM") if self._is_reset else None
+        return memory_bytes(PEAK) if self._is_reset else None
 
     @property
     def above(self) -> int | None:
@@ -34,7 +35,7 @@ class PeakMemory:
     def _now(self) -> int:
         if self._device.type == "cuda":
             return torch.cuda.memory_allocated(self._device)
-        return _status("VmRSS")
+        return memory_bytes(RESIDENT)
 
     def _reset(self) -> bool:
         """Forgets earlier peaks; whether that worked."""
@@ -45,13 +46,4 @@ class PeakMemory:
             _CLEAR.write_text(_RESET_PEAK)
         except OSError:
             return False
-        return _status("VmHWM") > 0
-
-
-def _status(name: str) -> int:
-    """A field of this process's status, in bytes; 0 where the system has none."""
-    try:
-        lines = _STATUS.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+        return memory_bytes(PEAK) > 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bswirl.bench.settings import BenchSettings
 
 _SPEED = ("", "variant", "seconds", "min", "vs a", "ceiling", "share", "vs b", "ceiling", "share")
+_CALLS = ("client", "calls", "failed", "seconds", "calls/s", "of allowed", "CPU ms/call", "peak MiB")
 _SIZE = ("", "tokens", "padded", "no grad", "TFLOP", "peak MiB", "Δ loss", "Δ KL", "Δ gradient")
 
 
@@ -92,6 +93,69 @@ def train(
         print_json(report)
     else:
         _show(report)
+
+
+@bench.command("calls")
+@click.option(
+    "--calls", type=click.IntRange(1), default=10_000, show_default=True, help="Calls of each client."
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(0.001, 60),
+    default=0.5,
+    show_default=True,
+    help="Seconds that the server takes for an answer.",
+)
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 1000),
+    default=200,
+    show_default=True,
+    help="Requests at a time that the server allows.",
+)
+@json_option
+def calls(calls: int, latency: float, in_flight: int, as_json: bool) -> None:
+    """Times judge calls to a server on this machine, sent by bswirl and by a plain gather.
+
+    The server runs in a process of its own and answers each request after the same time; the clients, each
+    in a process of its own, send judge calls with the shipped prompt. The plain ones are `asyncio.gather` over
+    the together client's `create`, on its usual connections (with a tenth of the calls, as each costs so
+    much) and on aiohttp's.
+    """
+    from bswirl.bench.calls import CallsSettings, measure_calls
+
+    report = measure_calls(CallsSettings(calls, latency, in_flight), note)
+    if as_json:
+        print_json(report)
+        return
+    print_table(_CALLS, (_client(entry) for entry in report["clients"]), right=_CALLS[1:])
+    click.echo()
+    machine = report["machine"]
+    packages = ", ".join(f"{name} {machine[name]}" for name in ("together", "aiohttp", "httpx"))
+    print_facts(
+        [
+            ("server", f"{latency:g} s, {in_flight} at a time: {report['allowed_per_second']:.0f} calls/s"),
+            ("prompt", f"{report['clients'][0]['prompt_bytes']} bytes"),
+            (
+                "machine",
+                f"{machine['cores']} cores, load {machine['load']:.1f} before; Python {machine['python']}, "
+                f"{packages}; {machine['date']}",
+            ),
+        ]
+    )
+
+
+def _client(entry: dict[str, Any]) -> list[object]:
+    return [
+        entry["name"],
+        entry["calls"],
+        entry["failed"],
+        f"{entry['seconds']:.1f}",
+        f"{entry['calls_per_second']:.0f}",
+        f"{entry['share']:.1%}",
+        f"{entry['cpu_ms_per_call']:.2f}",
+        round(entry["peak_bytes"] / 2**20),
+    ]
 
 
 def _settings(

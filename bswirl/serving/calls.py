@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Protocol
 
 from bswirl.errors import BswirlError
@@ -66,8 +66,11 @@ class Call:
 
     def key(self, model: ServedModel) -> str:
         """SHA-256 over what is asked of which model, at which address."""
-        text = json.dumps([model.url, model.model, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        asked = {name: getattr(self, name) for name in _ASKED}  # in order: asdict would copy every message
+        return hashlib.sha256(json.dumps([model.url, model.model, asked]).encode()).hexdigest()
+
+
+_ASKED = sorted(field.name for field in fields(Call))
 
 
 @dataclass(frozen=True, slots=True)
