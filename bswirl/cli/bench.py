@@ -118,9 +118,9 @@ def calls(calls: int, latency: float, in_flight: int, as_json: bool) -> None:
     """Times judge calls to a server on this machine, sent by bswirl and by a plain gather.
 
     The server runs in a process of its own and answers each request after the same time; the clients, each
-    in a process of its own, send judge calls with the shipped prompt. The plain ones are `asyncio.gather` over
-    the together client's `create`, on its usual connections (with a tenth of the calls, as each costs so
-    much) and on aiohttp's.
+    in a process of its own, send judge calls with the shipped prompt. The plain ones are `asyncio.gather`
+    over the together client's `create`, on its usual connections (with a tenth of the calls, as each costs
+    so much) and on aiohttp's.
     """
     from bswirl.bench.calls import CallsSettings, measure_calls
 
