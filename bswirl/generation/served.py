@@ -126,4 +126,6 @@ async def sample(
     if isinstance(samples, Failure):
         run.failed(what, samples)
         return []
+    if settings.temperature > 0:
+        run.drawn([sample.text for sample in samples])
     return samples

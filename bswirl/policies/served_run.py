@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bswirl.serving.engine import CallEngine, open_engine
 from bswirl.serving.keys import key_for
 
 _SECONDS_A_BATCH = 0.2  # rows are in the journal this long after their reply, which is in the ledger at once
+_SAME_CALLS = 4  # so many without two different choices, and none with them, are no accident
 _SAID = 5  # failures of one kind that get a line in the log each
 
 
@@ -30,6 +31,7 @@ class ServedRun:
         self.policy = policy
         self.engine = engine
         self.failures: Counter[str] = Counter()  # by kind
+        self._several = self._same = 0  # calls for several choices; those of them with one and the same text
         self._rows: list[Row] = []
         self._flushing = threading.Lock()
         self._writer: asyncio.Task[None] | None = None
@@ -51,8 +53,22 @@ class ServedRun:
         if self.failures[failure.kind] <= _SAID:
             self.context.log(f"{what}: {failure.kind}: {failure.message}")
 
+    def drawn(self, texts: Collection[str]) -> None:
+        """Counts the choices of a call that asked for several different ones."""
+        if len(texts) > 1:
+            self._several += 1
+            self._same += len(set(texts)) == 1
+
     def close_books(self) -> None:
-        """Warns of failed calls. Raises BswirlError where some were given up that may yet be answered."""
+        """Warns of failed calls, and of a server that does not sample.
+
+        Raises BswirlError where calls were given up that may yet be answered.
+        """
+        if self._same == self._several >= _SAME_CALLS:
+            self.context.warn(
+                f"all {self._same} calls for several choices brought one text each: "
+                f"{self.policy.name} does not sample; its server may need telling (docs/endpoints.md)"
+            )
         if not self.failures:
             return
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.failures.most_common())

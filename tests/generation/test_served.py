@@ -153,6 +153,15 @@ class TestWhatServersSay:
             work_on(folder)
         assert {len(row["samples"]) for row in rows_of(folder, "branches")} == {3}
 
+    def test_a_server_that_does_not_sample_is_warned_about(self, tmp_path: Path) -> None:
+        """Every group would be dead; not so at temperature 0, where that is what is asked for."""
+        with FaultServer(lambda request: solve(request)[0]) as server:
+            for number, temperature, warnings in ((1, 0.8, 1), (2, 0.0, 0)):
+                folder = make_run(tmp_path / str(number), spec_for(server), temperature=temperature)
+                work_on(folder)
+                said = [row for row in rows_of(folder, "warning") if "does not sample" in row["text"]]
+                assert len(said) == warnings
+
     def test_a_step_is_cut_out_of_a_whole_solution(self, tmp_path: Path) -> None:
         """A model that always begins at Step 1 gives alternatives of the step that is asked for."""
 
