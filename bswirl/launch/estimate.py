@@ -201,6 +201,10 @@ class Estimator:
         notes = [_words("tokens a reply", reply, measured.reply_tokens)]
         if votes > 1:
             notes.append(f"{votes} votes stop early once they are decided")
+        if self.request.settings.get("extra_votes"):
+            notes.append("extra votes where judge and reference differ are not counted")
+        if self.request.settings.get("near_duplicates") == "once":
+            notes.append("steps that are worded alike cost one call, and are counted here as several")
         return _estimate(model, calls, self._judged.tokens * asked, calls * reply, notes, measured)
 
 
