@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bswirl.certificates import Certificate, Estimate
 from bswirl.records import Action, ActionDetail, Label, Question, Sample, Verdict
+from bswirl.votes import votes_words
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.outline import ROOT, Group, Outline
@@ -170,6 +171,8 @@ def _verdicts(detail: ActionDetail, colours: Palette) -> list[Paragraph]:
         parts.append(Paragraph(joined([name, facts, where], style=colours.faint), sign, indent=2))
         if verdict.rationale:
             parts.append(Paragraph(Text(clean(verdict.rationale)), indent=2))
+        if words := votes_words(verdict):
+            parts.append(Paragraph(Text(words, colours.muted), indent=2))
         certificate = certified.pop((verdict.judge, verdict.model, verdict.prompt_sha), None)
         if certificate is not None:
             words = certificate_words(certificate, detail.action.depth)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bswirl.cli.certificates import certificates, certify
+from bswirl.cli.flips import report
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import cell, json_option, note, number, print_facts, print_json, print_table
 from bswirl.display import safe_text
 from bswirl.records import to_json
+from bswirl.votes import votes_words
 
 if TYPE_CHECKING:
     from bswirl.client import Client
@@ -34,6 +36,7 @@ def audit(context: click.Context) -> None:
 
 audit.add_command(certify)
 audit.add_command(certificates)
+audit.add_command(report)
 
 
 @audit.command("list")
@@ -205,4 +208,6 @@ def _show_verdict(detail: ActionDetail) -> None:
     for verdict in detail.verdicts:
         said = number(verdict.reward) if verdict.status == "judged" else "unjudged"
         facts.append((safe_text(verdict.judge), f"{said}  {verdict.rationale or ''}".rstrip()))
+        if words := votes_words(verdict):
+            facts.append(("", words))
     print_facts(facts)

@@ -37,9 +37,10 @@ def judges_list(invocation: Invocation, as_json: bool) -> None:
         print_json({"judges": found})
         return
     print_table(
-        ("rank", "judge", "model", "at", "prompt", "verdicts", ""),
+        ("number", "rank", "judge", "model", "at", "prompt", "verdicts", ""),
         (
             (
+                judge["judge_id"],
                 judge["rank"],
                 judge["name"],
                 judge["model"],
@@ -50,7 +51,7 @@ def judges_list(invocation: Invocation, as_json: bool) -> None:
             )
             for judge in found
         ),
-        right=("rank", "verdicts"),
+        right=("number", "rank", "verdicts"),
     )
 
 
@@ -93,11 +94,18 @@ def _judges(known: list[Judge], project: Project) -> list[dict[str, Any]]:
 @click.option("--never", is_flag=True, help="Take the rank away: the judge decides nothing.")
 @pass_invocation
 def judges_rank(invocation: Invocation, judge: str, rank: int | None, never: bool) -> None:
-    """Gives JUDGE a rank: 1 decides before 2, and so on."""
+    """Gives JUDGE a rank: 1 decides before 2, and so on.
+
+    JUDGE is a number of `bswirl judges list`, or a name, which means the newest judge of that name.
+    """
     if (rank is None) != never:
         raise click.UsageError("give either a rank or --never")
     with invocation.connect() as client:
-        client.rank_judge(judge, rank)
+        numbered = [known for known in client.judges() if judge == str(known.judge_id)]
+        if numbered:
+            client.rank_judge(numbered[0].name, rank, judge_id=numbered[0].judge_id)
+        else:
+            client.rank_judge(judge, rank)
     note(f"judge {judge} decides nothing now" if never else f"judge {judge} has rank {rank} now")
 
 

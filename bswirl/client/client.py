@@ -180,6 +180,13 @@ class Client(Session):
         ranked = self.call("judge_rank", name=name, rank=rank, judge_id=judge_id)
         return [from_json(Judge, judge) for judge in ranked]
 
+    def judge_flips(self, a: int | str, b: int | str, *, limit: int = 50) -> dict[str, Any]:
+        """How two judges, by number or name, agree where both judged, and which verdicts flipped.
+
+        docs/protocol.md says what is in it. Raises InputError where a judge is unknown or ambiguous.
+        """
+        return dict(self.call("judge_flips", a=a, b=b, limit=limit))
+
     def certificates(self) -> list[Certificate]:
         """Judges' certificates, newest first."""
         return [from_json(Certificate, found) for found in self.call("certificates")]

@@ -13,6 +13,7 @@ from bswirl.store import queries
 from bswirl.store.database import snapshot
 from bswirl.store.exports import export_samples
 from bswirl.store.fields import INT64, Fields
+from bswirl.store.flips import compare_judges
 from bswirl.store.growing import select_to_grow
 from bswirl.store.judges import list_judges
 from bswirl.store.labels import newest_labels
@@ -116,6 +117,12 @@ def _judges(session: Session, _params: Fields) -> Any:
     return list_judges(session.cursor)
 
 
+def _judge_flips(session: Session, params: Fields) -> Any:
+    first, second = params.number_or_text("a"), params.number_or_text("b")
+    with snapshot(session.cursor) as cursor:
+        return compare_judges(cursor, first, second, _limit(params, 50))
+
+
 def _ingest_errors(session: Session, params: Fields) -> Any:
     return queries.read_ingest_errors(session.cursor, params.optional_integer("run_id"), _limit(params, 50))
 
@@ -204,6 +211,7 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "shifts": _shifts,
     "answers": _answers,
     "judges": _judges,
+    "judge_flips": _judge_flips,
     "certificates": certificates,
     "selections": selections,
     "selection_counts": selection_counts,
