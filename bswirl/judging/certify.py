@@ -8,6 +8,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from bswirl.certificates import Certificate, DepthRates, Estimate, Rates
@@ -129,10 +130,11 @@ def _judgements(
         for place in range(solution.labelled)
     ]
     said = [Judgement(None, None, "") for _ in asked]
-    for done, (index, judgement) in enumerate(judge(asked), start=1):
-        said[index] = judgement
-        if told is not None:
-            told(done, len(asked))
+    with closing(judge(asked)) as judged:
+        for done, (index, judgement) in enumerate(judged, start=1):
+            said[index] = judgement
+            if told is not None:
+                told(done, len(asked))
     rest = iter(said)
     return [[next(rest) for _ in range(solution.labelled)] for solution in solutions]
 

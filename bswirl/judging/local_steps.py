@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +30,7 @@ class LocalSteps:
         self._spec = spec
         self._asking = asking
 
-    def __call__(self, steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+    def __call__(self, steps: Sequence[StepToJudge]) -> Generator[tuple[int, Judgement], None, None]:
         """Raises what loading the model raises, and BswirlError where its device is in use or full."""
         with keeping(self._asking.folder):
             file = self._asking.folder / _FILE

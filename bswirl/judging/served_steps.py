@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from bswirl.errors import BswirlError, CancelledError, InputError
 from bswirl.judging.catalogue import JudgeSpec
@@ -32,7 +32,7 @@ class ServedSteps:
         self._stopped = False
         self._open: list[str] = []  # why steps have no verdict that may get one
 
-    def __call__(self, steps: Sequence[StepToJudge]) -> Iterator[Told]:
+    def __call__(self, steps: Sequence[StepToJudge]) -> Generator[Told, None, None]:
         """Raises as `CallEngine.run_all`, and BswirlError at the end where the server left steps open."""
         self._stopped, self._open = False, []
         with keeping(self.asking.folder), asyncio.Runner() as runner:

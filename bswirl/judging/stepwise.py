@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,8 +18,8 @@ from bswirl.runs.locks import FileLock, this_process
 __all__ = ["Asking", "StepJudge", "StepToJudge", "keeping", "step_judge"]
 
 # Gives the judgement of the step at an index, in whatever order they come: a judge behind a server may have
-# many under way at once. A step whose index never comes could not be judged.
-StepJudge = Callable[[Sequence[StepToJudge]], Iterator[tuple[int, Judgement]]]
+# many under way at once. A step whose index never comes could not be judged. To be closed by who asked.
+StepJudge = Callable[[Sequence[StepToJudge]], Generator[tuple[int, Judgement], None, None]]
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ def keeping(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _by_reference(steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+def _by_reference(steps: Sequence[StepToJudge]) -> Generator[tuple[int, Judgement], None, None]:
     by_question = groupby(enumerate(steps), key=lambda entry: (entry[1].question, entry[1].solution))
     for (question, solution), entries in by_question:
         judge = ReferenceJudge(question, solution)

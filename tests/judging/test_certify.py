@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,7 +33,7 @@ SAID = {"+": (True, True), "c": (True, False), "p": (False, True), "-": (False, 
 def scripted(said: Sequence[str], *, backwards: bool = False, lost: bool = False) -> StepJudge:
     """A judge that says what is written for each step, in the order of the file."""
 
-    def judge(steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+    def judge(steps: Sequence[StepToJudge]) -> Generator[tuple[int, Judgement], None, None]:
         verdicts = [SAID[sign] for signs in said for sign in signs]
         assert len(verdicts) == len(steps)
         places = range(len(steps))
@@ -113,9 +113,9 @@ class TestKnownResults:
         """Question, the gold solution where there is one, the steps before, and no step without a label."""
         seen: list[StepToJudge] = []
 
-        def judge(steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+        def judge(steps: Sequence[StepToJudge]) -> Generator[tuple[int, Judgement], None, None]:
             seen.extend(steps)
-            return iter(())
+            yield from ()
 
         found = certified([solution(1, 4, "B  b\n"), solution(-1, 1, "C")], judge, **{"B b": "2+2=4"})
         assert seen == [
@@ -253,7 +253,7 @@ class TestTrials:
     SOLUTIONS = tuple(solution(place - 1 if place < 4 else -1, 3, f"P{place}") for place in range(12))
 
     def certified(self, limit: int | None, seen: list[str]) -> Certificate:
-        def judge(steps: Sequence[StepToJudge]) -> Iterator[tuple[int, Judgement]]:
+        def judge(steps: Sequence[StepToJudge]) -> Generator[tuple[int, Judgement], None, None]:
             seen.extend(step.question for step in steps)
             return ((place, Judgement(True, True, "")) for place in range(len(steps)))
 

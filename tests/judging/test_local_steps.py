@@ -42,7 +42,7 @@ def test_what_it_said_is_kept(spec: JudgeSpec, tmp_path: Path, monkeypatch: pyte
     asking = Asking(folder, batch_size=2, device="cpu")
     begun = step_judge(spec, asking)(steps(5))
     first = dict(next(begun) for _ in range(3))
-    begun.close()  # type: ignore[attr-defined]
+    begun.close()
     file = folder / "judged.jsonl"
     assert len(file.read_text().splitlines()) == 3
     file.write_bytes(file.read_bytes()[:-9])

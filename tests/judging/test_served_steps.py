@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,8 @@ def judge_at(server: FaultServer, folder: Path, *, max_cost: float | None = None
 
 
 def told(judge: ServedSteps, count: int) -> dict[int, Judgement]:
-    return dict(judge(steps(count)))
+    with contextlib.closing(judge(steps(count))) as found:
+        return dict(found)
 
 
 def test_every_step_and_its_judgement(tmp_path: Path) -> None:
@@ -62,6 +63,19 @@ def test_every_step_and_its_judgement(tmp_path: Path) -> None:
         again = judge_at(server, folder)
         told(again, 70)
         assert len(server.completed) == 70
+
+
+def test_a_model_without_a_system_turn(tmp_path: Path) -> None:
+    """What the prompt's system text says reaches it with the first question."""
+
+    def moody(request: Request) -> Answer:
+        if request.body["messages"][0]["role"] == "system":
+            return status(400, "System role not supported")
+        return by_question(request)
+
+    with FaultServer(moody) as server:
+        assert len(told(judge_at(server, tmp_path), 20)) == 20
+        assert server.completed[-1].body["messages"][0]["content"].startswith("You judge one step")
 
 
 def test_what_it_has_come_to(tmp_path: Path) -> None:
@@ -125,8 +139,15 @@ def test_half_a_price_holds_no_limit(tmp_path: Path) -> None:
 
 def test_an_interruption_keeps_what_was_paid(tmp_path: Path) -> None:
     """Ctrl-C lets what is under way land; nothing is paid twice afterwards."""
-    with FaultServer(by_question, latency=0.05) as server:
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupting = [40]  # the reply at which it comes
+
+    def reply(request: Request) -> Answer:
+        if request.index in interrupting:
+            interrupting.clear()
+            os.kill(os.getpid(), signal.SIGINT)
+        return by_question(request)
+
+    with FaultServer(reply, latency=0.02) as server:
         with pytest.raises(KeyboardInterrupt):
             told(judge_at(server, tmp_path), 2000)
         paid = len(server.completed)
