@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 _BIDI = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 
@@ -47,3 +49,25 @@ def number(value: float | None, *, signed: bool = False) -> str:
     if value == int(value):
         return f"{int(value):{sign}d}"
     return f"{value:{sign}.3f}" if abs(value) >= 0.001 else f"{value:{sign}.2e}"
+
+
+def money(dollars: float) -> str:
+    """An amount, small ones with more digits."""
+    return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.2g}"
+
+
+def spending_words(summary: Mapping[str, Any]) -> str:
+    """What a run's calls to a served model came to, by its summary; empty where it made none."""
+    spending = summary.get("spending")
+    if not isinstance(spending, Mapping) or not (spending.get("calls") or spending.get("recorded")):
+        return ""
+    words = f"{spending.get('calls') or 0:,} calls"
+    if spending.get("cost"):
+        words += f" for {money(spending['cost'])}"
+    if spending.get("uncertain"):
+        words += f", and up to {money(spending['uncertain'])} for requests that broke off"
+    if spending.get("recorded"):
+        words += f", {spending['recorded']:,} from the record"
+    if spending.get("failures"):
+        words += f", {spending['failures']:,} failed"
+    return words

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from bswirl.display import spending_words
 from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import (
@@ -54,7 +55,7 @@ def progress_line(run: Run, colours: Palette, width: int) -> Text:
     progress = run.progress
     if progress is None or progress.total <= 0:
         return Text(_without_progress(run), colours.muted)
-    facts = [progress_words(progress)]
+    facts = [progress_words(progress), spending_words(run.summary)]
     if is_live(run):
         if progress.rate > 0:
             facts.append(f"{progress.rate:.3g}/s")
@@ -123,7 +124,8 @@ def about_paragraphs(run: Run, colours: Palette, root: Path) -> list[Paragraph]:
     if run.error:
         parts += [heading("Error", colours), Paragraph(Text(clean(run.error), colours.bad)), BLANK]
     if run.summary:
-        parts += [heading("Result", colours), *_table(run.summary, colours), BLANK]
+        words = {"spending": spending_words(run.summary)} if "spending" in run.summary else {}
+        parts += [heading("Result", colours), *_table({**run.summary, **words}, colours), BLANK]
     parts += [heading("Settings", colours), *_table(run.config.get("settings", {}), colours), BLANK]
     policies = run.config.get("policies") or {}
     if policies:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl.display import safe_text
+from bswirl.display import safe_text, spending_words
 
 
 class TestSafeText:
@@ -57,3 +57,14 @@ class TestSafeText:
     def test_ordinary_text_stays(self, text: str) -> None:
         """Letters, digits, signs and spaces of any script are shown as they are."""
         assert safe_text(text) == text
+
+
+def test_spending_words() -> None:
+    """What a run's calls came to, in words that leave out what there was none of."""
+    spent = {"calls": 1200, "cost": 0.25, "uncertain": 0.004, "recorded": 3, "failures": 1}
+    assert spending_words({"spending": spent}) == (
+        "1,200 calls for $0.25, and up to $0.004 for requests that broke off, 3 from the record, 1 failed"
+    )
+    assert spending_words({"spending": {"calls": 7, "cost": 0.0, "uncertain": None}}) == "7 calls"
+    assert spending_words({"spending": {"calls": 0, "cost": 0.0}}) == ""
+    assert spending_words({"judged": 3}) == ""

@@ -9,6 +9,7 @@ import click
 
 from bswirl.cli.invocation import Invocation
 from bswirl.cli.output import Command, note, print_facts, print_json
+from bswirl.display import money as money
 from bswirl.display import safe_text
 
 if TYPE_CHECKING:
@@ -69,8 +70,3 @@ def _count(value: Range) -> str:
 
 def _dollars(value: Range) -> str:
     return f"{money(value.likely)} ({money(value.low)} to {money(value.high)})"
-
-
-def money(dollars: float) -> str:
-    """An amount, small ones with more digits."""
-    return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.2g}"

@@ -10,7 +10,7 @@ from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
 from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, how_far
-from bswirl.display import safe_text
+from bswirl.display import safe_text, spending_words
 from bswirl.records import RUN_KINDS, to_json
 
 
@@ -73,7 +73,8 @@ def runs_show(invocation: Invocation, run_id: int, as_json: bool) -> None:
     if run.error:
         facts.append(("error", run.error))
     facts += [(f"  {name}", value) for name, value in settings.items()]
-    facts += [(f"= {name}", value) for name, value in run.summary.items()]
+    results = {**run.summary, "spending": spending_words(run.summary) or None}
+    facts += [(f"= {name}", value) for name, value in results.items() if name in run.summary]
     print_facts(facts)
     if metrics:
         print_table(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bswirl.cli.output import Command, note, print_facts, print_json
+from bswirl.display import money
 from bswirl.errors import BswirlError, CancelledError, ExitCode
 from bswirl.records import LIVE_STATUSES, to_json
 
@@ -170,7 +171,14 @@ def how_far(run: Run) -> str:
     seconds = progress.eta_seconds
     if run.status != "running" or seconds is None or progress.done == progress.total:
         return done
-    return f"{done}, {time_left(seconds)}"
+    return ", ".join(filter(None, [done, _cost(run), time_left(seconds)]))
+
+
+def _cost(run: Run) -> str:
+    """What the run's calls have cost so far; empty where nothing was paid."""
+    spending = run.summary.get("spending")
+    cost = spending.get("cost") if isinstance(spending, dict) else None
+    return money(cost) if cost else ""
 
 
 def time_left(seconds: float) -> str:

@@ -59,7 +59,7 @@ def _spending(standing: RunStanding, fields: Fields) -> None:
     spent: dict[str, int | float | None] = {
         name: fields.optional_integer(name, high=INT64) for name in _SPENDING
     }
-    spent["cost"] = fields.number("cost")
+    spent |= {name: fields.number(name) for name in ("cost", "uncertain")}
     standing.summary = {**standing.summary, "spending": spent}
     note_work(standing)
 

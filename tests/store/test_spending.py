@@ -22,6 +22,7 @@ SPENT = {
     "prompt_tokens": 900,
     "completion_tokens": 80,
     "cost": 0.25,
+    "uncertain": 0.01,
     "in_flight": 3,
 }
 
