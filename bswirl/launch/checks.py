@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from bswirl.errors import BswirlError
+from bswirl.errors import BswirlError, UsageError
+from bswirl.serving.calls import ServedModel
 
 SPACE_NEEDED = 200 * 2**20  # bytes
 
@@ -37,3 +39,17 @@ def check_space(folder: Path) -> None:
             f"a run needs {SPACE_NEEDED // 2**20} MB",
             "free some space",
         )
+
+
+def check_cost_limit(limit: float | None, models: Iterable[ServedModel]) -> None:
+    """Raises UsageError for a limit that is no amount, or that cannot be held to for want of prices."""
+    if limit is None:
+        return
+    if not 0 < limit < math.inf:
+        raise UsageError(f"--max-cost {limit:g} is no amount", "give dollars above 0")
+    for model in models:
+        if model.price_in is None and model.price_out is None:
+            raise UsageError(
+                f"{model.model} has no prices, so a cost limit cannot be held to",
+                "set price_in and price_out in bswirl.toml, in dollars a million tokens",
+            )

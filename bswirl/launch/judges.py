@@ -16,6 +16,7 @@ JUDGE_SETTINGS: dict[str, set[str]] = {
     "served": {"prompt", "votes", "extra_votes", "near_duplicates", "max_cost", "reuse"},
     "local": {"prompt", "near_duplicates", "batch_size", "load_in_4bit", "device"},
 }
+_HARMLESS = {"max_cost", "reuse"}  # a judge that makes no calls keeps to any limit
 _KINDS = {
     "rules": "goes by rules",
     "served": "runs where its endpoint is",
@@ -29,7 +30,7 @@ def with_judge_options(judge: JudgeSpec, options: Mapping[str, Any]) -> JudgeSpe
     Raises UsageError where an option is for another kind of judge, votes are even, or a device is none.
     """
     for option in options_of("judge"):
-        elsewhere = any(option.name in names for names in JUDGE_SETTINGS.values())
+        elsewhere = any(option.name in names - _HARMLESS for names in JUDGE_SETTINGS.values())
         given = options[option.name] != option.default
         if given and elsewhere and option.name not in JUDGE_SETTINGS[judge.kind]:
             raise UsageError(

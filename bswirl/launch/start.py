@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ from bswirl.launch.certified import (
     frozen_rates,
     rate_words,
 )
-from bswirl.launch.checks import check_space
+from bswirl.launch.checks import check_cost_limit, check_space
 from bswirl.launch.estimate import Estimate, Estimator, estimated, measured_means
 from bswirl.launch.forecast import finished, forecaster_of, noted
 from bswirl.launch.inputs import input_rows, nothing_selected
@@ -66,6 +65,7 @@ def start_run(
     registered nothing stays behind.
     """
     check_space(project.root)
+    check_cost_limit(request.settings.get("max_cost"), request.served)
     check_keys(request.served, ask_trust)
     _sweep_drafts(project)
     request = with_selection(client, request)
@@ -107,10 +107,9 @@ def resume_run(
     check_space(project.root)
     folder = RunFolder(Path(client.run(run_id).folder))
     served = models_of(folder.read_config())
-    if max_cost is not None and not 0 < max_cost < math.inf:
-        raise UsageError(f"--max-cost {max_cost:g} is no amount", "give dollars above 0")
     if max_cost is not None and not served:
         raise UsageError(f"run {run_id} calls no served model: it costs nothing", "leave out --max-cost")
+    check_cost_limit(max_cost, served)
     check_keys(served, ask_trust)
     run = client.restart_run(run_id)
     if max_cost is not None:

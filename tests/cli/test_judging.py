@@ -146,7 +146,6 @@ class TestSpending:
         [
             (("--judge", "reader", "--votes", 2), "can end in a tie"),
             (("--judge", "reference", "--votes", 3), "--votes does nothing for judge reference"),
-            (("--judge", "reference", "--max-cost", 3), "--max-cost does nothing"),
             (("--judge", "reader", "--device", "cpu"), "--device does nothing for judge reader"),
             (("--judge", "reference", "--prompt", "x"), "goes by rules"),
             (("--judge", "reader", "--max-cost", 0), "above 0"),
@@ -159,6 +158,14 @@ class TestSpending:
         said = sampled("judge", *words)
         assert (said.code, message in said.err) == (2, True), said.err
         assert not server.requests
+
+    def test_a_limit_needs_prices(self, project: Project, server: FaultServer, sampled: Call) -> None:
+        """Known before the run is made."""
+        text = project.settings_file.read_text(encoding="utf-8")
+        project.settings_file.write_text(text.replace("price_", "# price_"), encoding="utf-8")
+        said = sampled("judge", "--judge", "reader", "--max-cost", 1)
+        assert (said.code, "price_in" in said.err) == (2, True)
+        assert [run["kind"] for run in sampled("runs", "list", "--json").json["runs"]] == ["import"]
 
     def test_a_run_that_costs_nothing_has_no_limit(self, sampled: Call) -> None:
         """Resuming one with a limit is a mistake."""
