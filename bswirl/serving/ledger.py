@@ -94,7 +94,8 @@ class Ledger:
         if row is None or row.get("key") != key:
             return None
         if place >> _OFFSET_BITS:  # from another run: this run's own record shall be whole
-            self.append({**row, "reused": True})
+            row = {**row, "reused": True}
+            self.append(row)
         return outcome_of(row)
 
     def holds(self, key: str) -> bool:
@@ -215,7 +216,7 @@ def outcome_of(row: Row) -> Reply | Failure | None:
             choices,
             int(row["prompt_tokens"]),
             int(row["completion_tokens"]),
-            float(row["cost"]),
+            0.0 if row.get("reused") else float(row["cost"]),  # another run paid for it
             row["latency_ms"] / 1000,
             int(row["attempts"]),
             recorded=True,

@@ -384,14 +384,15 @@ class TestRecord:
                 after = await ask_all(engine, [*calls, asking("new")])
             assert len(server.requests) == 6
             assert after[:5] == [
-                replace(reply, recorded=True, latency=round(reply.latency, 3))
+                replace(reply, recorded=True, cost=0.0, latency=round(reply.latency, 3))
                 for reply in before
                 if isinstance(reply, Reply)
             ]
             assert heard.spending[-1]["cost"] == pytest.approx(10e-6)  # of the new one alone
             assert (heard.spending[-1]["recorded"], heard.spending[-1]["calls"]) == (5, 1)
             async with engine_for(model, new) as engine:  # it has all of them itself now
-                await ask_all(engine, [*calls, asking("new")])
+                again = await ask_all(engine, [*calls, asking("new")])
+            assert [getattr(reply, "cost", None) for reply in again] == [0.0] * 5 + [pytest.approx(10e-6)]
             assert len(server.requests) == 6
 
     async def test_spending_counts_all_attempts_of_the_run(self, tmp_path: Path) -> None:
