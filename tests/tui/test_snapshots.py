@@ -9,9 +9,12 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.client import connect
+from bswirl.launch import forecast as launch_forecast
 from bswirl.project import Project
+from bswirl.selections import Selection
 from bswirl_tui import runs_text
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.themes import LIGHT
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, press, settled, shown, until
@@ -26,6 +29,7 @@ def _fixed_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs_text, "age", lambda stamp, now: "5m")
     monkeypatch.setattr(runs_text, "took", lambda run: "1m 00s")
     monkeypatch.setattr(runs_text, "_input_words", lambda config: "2 rows, sha256 0123456789ab")
+    monkeypatch.setattr(launch_forecast, "_shape", lambda spec: None)  # whether or not its files are here
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,27 @@ class TestVariants:
         with connect(project, auditor="alice") as alice:
             alice.add_certificate(content.certificate())
         assert snap_compare(BswirlApp(project, "alice"), terminal_size=(120, 40), run_before=pressing())
+
+    def test_training_form(self, project: Project, snap_compare: Compare) -> None:
+        """With a saved selection chosen, what it leaves, and what the run would be."""
+        with connect(project, auditor="alice") as alice:
+            alice.save_selection("good", Selection(filter="process"))
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await pressing("x", "t")(pilot)
+            form = pilot.app.screen
+            assert isinstance(form, RunForm)
+            policy, selection = form.field("policy"), form.field("selection")
+            assert policy is not None
+            assert selection is not None
+            policy.fill("smollm2")
+            selection.fill("good")
+            selection.editor.focus()
+            await until(pilot, lambda: "live" in selection.about)
+            await press(pilot, "ctrl+t")
+            await until(pilot, lambda: "memory" in shown(pilot))
+
+        assert snap_compare(BswirlApp(project, "alice"), terminal_size=(120, 40), run_before=before)
 
     def test_light_theme(self, shared: Project, snap_compare: Compare) -> None:
         """Dark on light."""
