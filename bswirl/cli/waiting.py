@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bswirl.cli.output import Command, note, print_facts, print_json
-from bswirl.display import money
+from bswirl.display import money, spending_words
 from bswirl.errors import BswirlError, CancelledError, ExitCode
 from bswirl.records import LIVE_STATUSES, to_json
 
@@ -46,8 +46,16 @@ def finish(client: Client, project: Project, run: Run, *, detach: bool, as_json:
 
 def print_run(run: Run) -> None:
     """A finished run's number and summary."""
-    summary = ((name.replace("_", " "), value) for name, value in run.summary.items())
-    print_facts((("run", run.run_id), *summary))
+    summary = {**run.summary, "spending": spending_words(run.summary)}
+    facts = [(name.replace("_", " "), _in_words(value)) for name, value in summary.items() if value != ""]
+    print_facts([("run", run.run_id), *facts])
+
+
+def _in_words(value: object) -> object:
+    """Counts by name, such as the reasons why actions stayed unjudged, as people write them."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items()) or None
+    return value
 
 
 def _how_it_stands(run: Run) -> str:
