@@ -44,7 +44,7 @@ def forecast_run(client: Client, request: RunRequest, *, tokenise: bool = False)
         selected += bool(row)
     if not selected:
         raise nothing_selected(request, left_out)
-    forecaster.left_out = left_out["reasons"]
+    forecaster.left_out = left_out.get("reasons", {})
     if corrects_by_certificate(request):
         certificates_for(client, request, judges)
     return finished(client, request, forecaster)

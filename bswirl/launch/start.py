@@ -185,7 +185,7 @@ def _freeze(
     if folder.read_config()["input_rows"] == 0:
         raise nothing_selected(request, left_out)
     if forecaster is not None:
-        forecaster.left_out = left_out["reasons"]
+        forecaster.left_out = left_out.get("reasons", {})
     if forecaster is not None and (refusal := forecaster.refusal) is not None:
         raise refusal
     if corrects_by_certificate(request):

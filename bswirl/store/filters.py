@@ -25,7 +25,7 @@ _QUESTIONS = "CREATE OR REPLACE TEMP TABLE chosen_questions AS SELECT unnest($id
 _ACTIONS = f"""
 CREATE OR REPLACE TEMP TABLE chosen_actions AS
 WITH {effective_rewards(_CHOSEN)}
-SELECT question_id, state_id, action_id, is_answer, samples, backbone, reward FROM effective
+SELECT question_id, state_id, action_id, is_answer, samples, reward FROM effective
 WHERE samples > 0 ORDER BY question_id, action_id
 """
 

@@ -11,6 +11,19 @@ from tests.tiny import save_tiny_policy
 
 TRAIN = ("train", "--objective", "swirl", "--device", "cpu", "--policy")
 
+WRONG: tuple[tuple[tuple[object, ...], int, str], ...] = (
+    (("show", "nope"), 3, "there is no selection `nope` — selections are none yet"),
+    (("delete", "nope"), 3, "there is no selection `nope`"),
+    (("show", "a", "--limit", 2), 2, "give NAME or options"),
+    (("save", "a b"), 2, "`a b` is no name for a selection"),
+    (("save", "a", "--dataset", "nope"), 3, "there is no dataset `nope` — datasets are clips"),
+    (("save", "a", "--difficulty", "0.8"), 2, "--difficulty must be a range, not '0.8'"),
+    (("save", "a", "--difficulty", "0.8..0.2"), 2, "--difficulty 0.8..0.2 is empty"),
+    (("save", "a", "--by", "question"), 2, "--difficulty-by says nothing without --difficulty"),
+    (("save", "a", "--filter", "good"), 2, "'good' is not one of"),
+    (("save", "a", "--limit", 0), 2, "--limit must be a whole number at least 1"),
+)
+
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -66,26 +79,12 @@ class TestSelections:
         shown = judged("selections", "show", "--difficulty", "0.6..1", "--by", "question", "--json").json
         assert shown["reasons"] == {"questions too hard": 1, "questions with nothing left": 1}
 
-    @pytest.mark.parametrize(
-        ("words", "code", "message"),
-        [
-            (("show", "nope"), 3, "there is no selection `nope` — selections are none yet"),
-            (("delete", "nope"), 3, "there is no selection `nope`"),
-            (("show", "a", "--limit", 2), 2, "give NAME or options"),
-            (("save", "a b"), 2, "`a b` is no name for a selection"),
-            (("save", "a", "--dataset", "nope"), 3, "there is no dataset `nope` — datasets are clips"),
-            (("save", "a", "--difficulty", "0.8"), 2, "--difficulty must be a range, not '0.8'"),
-            (("save", "a", "--difficulty", "0.8..0.2"), 2, "--difficulty 0.8..0.2 is empty"),
-            (("save", "a", "--by", "question"), 2, "--difficulty-by says nothing without --difficulty"),
-            (("save", "a", "--filter", "good"), 2, "'good' is not one of"),
-            (("save", "a", "--limit", 0), 2, "--limit must be a whole number at least 1"),
-        ],
-    )
-    def test_wrong_words(self, sampled: Call, words: tuple[str, ...], code: int, message: str) -> None:
+    def test_wrong_words(self, sampled: Call) -> None:
         """One line that says what there is; nothing is saved."""
-        said = sampled("selections", *words)
-        assert (said.code, said.out, said.err.count("\n")) == (code, "", 1)
-        assert message in said.err
+        for words, code, message in WRONG:
+            said = sampled("selections", *words)
+            assert (said.code, said.out, said.err.count("\n")) == (code, "", 1), words
+            assert message in said.err
         assert sampled("selections", "list", "--json").json == {"selections": []}
 
     def test_replacing(self, sampled: Call) -> None:
@@ -118,16 +117,13 @@ class TestTraining:
         assert (named["trained_actions"], named["live_groups"]) == (3, 3)
         assert judged(*TRAIN, policy, "--difficulty", "0..0.4", "--forecast").code == 3
 
-    @pytest.mark.parametrize(
-        "beside",
-        [("--split", "train"), ("--dataset", "clips"), ("--filter", "none"), ("--difficulty", "0..1")],
-    )
-    def test_a_name_beside_what_it_says(self, sampled: Call, policy: Path, beside: tuple[str, str]) -> None:
+    def test_a_name_beside_what_it_says(self, sampled: Call, policy: Path) -> None:
         """Is a contradiction, even where both say the same."""
         assert sampled("selections", "save", "a").code == 0
-        said = sampled(*TRAIN, policy, "--selection", "a", *beside)
-        assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
-        assert f"not beside {beside[0]}" in said.err
+        for option, value in (("--split", "train"), ("--dataset", "clips"), ("--filter", "none")):
+            said = sampled(*TRAIN, policy, "--selection", "a", option, value)
+            assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+            assert f"not beside {option}" in said.err
 
     def test_a_run_keeps_all_that_its_selection_said(self, judged: Call, policy: Path) -> None:
         """Also once that one is gone."""

@@ -204,7 +204,7 @@ FILTERS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plain=st.lists(trees(), min_size=1, max_size=4), filters=FILTERS)
 def test_as_a_plain_loop_would_select(stores: Any, plain: list[Plain], filters: Filters) -> None:
     """Questions, states, own steps, and for every objective which actions count in the loss how often."""
