@@ -202,7 +202,7 @@ def _rate(estimate: Estimate, *, interval: bool = False) -> str:
 def _verdict_facts(verdict: Verdict, colours: Palette) -> tuple[Text, Text]:
     signs = glyphs()
     if verdict.status != "judged" or verdict.reward is None:
-        return Text(signs.unjudged, colours.muted), Text("unjudged: no verdict could be read", colours.muted)
+        return Text(signs.unjudged, colours.muted), Text("unjudged", colours.muted)
     good = verdict.reward >= 0.5
     sign = Text(signs.good, colours.good) if good else Text(signs.bad, colours.bad)
     words = [f"reward {reward_number(verdict.reward)}"]
