@@ -14,7 +14,7 @@ from bswirl.experiment.options import ExperimentOptions
 from bswirl.experiment.record import Record
 from bswirl.experiment.report import write_report
 from bswirl.launch.checks import TRAINING_PACKAGES, check_packages
-from bswirl.policies.catalogue import resolve_policy
+from bswirl.policies.catalogue import require_local, resolve_policy
 from bswirl.policies.devices import check_device_name
 from bswirl.project import Project
 from bswirl.runs.folder import now
@@ -32,7 +32,7 @@ def run_experiment(folder: Path, options: ExperimentOptions, jobs: int, say: Cal
     check_packages(TRAINING_PACKAGES, "the experiment")
     check_device_name(options.device)
     project = _project(folder)
-    resolve_policy(options.policy, project)
+    require_local(resolve_policy(options.policy, project), "to be trained")
     with _alone(project):
         record = Record.open(project.root / RECORD, options, machine_facts())
         session = {"started_at": now(), "ended_at": None, "jobs": jobs}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bswirl.errors import BswirlError, InputError
+from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.policies import smollm2
-from bswirl.policies.smollm2 import MANIFEST, WHEEL, cache_folder, ensure_smollm2
+from bswirl.policies.smollm2 import MANIFEST, WHEEL, cache_folder, copy_for_serving, ensure_smollm2
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +23,47 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("BSWIRL_CACHE", str(folder))
     return folder
+
+
+class TestACopyForAServer:
+    """`bswirl fetch smollm2 --into DIR`."""
+
+    @pytest.fixture(autouse=True)
+    def embedded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = tmp_path / "source"
+        source.mkdir()
+        (source / "model.safetensors").write_bytes(b"weights")
+        (source / "generation_config.json").write_text('{"eos_token_id": 2}')
+        (source / MANIFEST).write_text("{}")
+        monkeypatch.setattr(smollm2, "ensure_smollm2", lambda _log=None: source)
+
+    def test_is_told_to_sample(self, tmp_path: Path) -> None:
+        """Servers go by the model's own settings; the rest is as it was."""
+        copy_for_serving(tmp_path / "a" / "copy")
+        said = json.loads((tmp_path / "a" / "copy" / "generation_config.json").read_text())
+        assert said == {"eos_token_id": 2, "do_sample": True}
+        assert (tmp_path / "a" / "copy" / "model.safetensors").read_bytes() == b"weights"
+        assert not (tmp_path / "a" / "copy" / MANIFEST).exists()
+        assert "do_sample" not in (tmp_path / "source" / "generation_config.json").read_text()
+
+    def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
+        """A folder that is there is somebody's."""
+        (tmp_path / "copy").mkdir()
+        with pytest.raises(UsageError, match="is there already"):
+            copy_for_serving(tmp_path / "copy")
+
+    def test_a_copy_that_fails_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As on a full disk."""
+        real = shutil.copytree
+
+        def fail(source: Path, target: Path, **more: object) -> None:
+            real(source, target)
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copytree", fail)
+        with pytest.raises(BswirlError, match="No space left"):
+            copy_for_serving(tmp_path / "copy")
+        assert not (tmp_path / "copy").exists()
 
 
 def leftovers(cache: Path) -> set[str]:
