@@ -12,7 +12,7 @@ import together
 from httpx_aiohttp import HttpxAiohttpClient
 
 from bswirl import __version__
-from bswirl.serving.calls import ServedModel
+from bswirl.serving.calls import RefusedError, ServedModel
 
 for _name in ("together", "httpx"):  # at their debug level they tell of prompts and headers
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -54,9 +54,17 @@ class Client(together.AsyncTogether):
 async def open_client(model: ServedModel, key: str | None) -> AsyncIterator[Client]:
     """The client of a model, through the proxies that the user's environment names.
 
-    It has no time-out for a reply: whoever asks keeps the time.
+    It has no time-out for a reply: whoever asks keeps the time. Raises RefusedError where address or proxy
+    are none.
     """
     limits = httpx.Limits(max_connections=model.in_flight, keepalive_expiry=_IDLE_SECONDS)
     timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
-    async with HttpxAiohttpClient(limits=limits, timeout=timeout, follow_redirects=False) as http:
-        yield Client(model, key, http)
+    try:
+        http = HttpxAiohttpClient(limits=limits, timeout=timeout, follow_redirects=False)
+        client = Client(model, key, http)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise RefusedError(
+            f"no connection can be made: {error}", "check `url` in bswirl.toml, and the *_proxy variables"
+        ) from error
+    async with http:
+        yield client

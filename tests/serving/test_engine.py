@@ -90,6 +90,30 @@ class TestReplies:
         assert not {"authorization", "x-secret"} & set(request.headers)
         assert "sk-of-somebody-else" not in str(request)
 
+    async def test_goes_through_the_users_proxy(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with FaultServer() as proxy:
+            monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+            model = replace(served(proxy), url="http://models.invalid/v1")
+            async with engine_for(model, tmp_path) as engine:
+                assert texts(await engine.call(asking("q"))) == ["reply to: q"]
+            assert [request.path for request in proxy.requests] == [
+                "http://models.invalid/v1/chat/completions"
+            ]
+
+    @pytest.mark.parametrize(
+        ("url", "proxy"), [("http://[::1/v1", None), ("http://127.0.0.1:1/v1", "ftp://127.0.0.1:1")]
+    )
+    async def test_an_address_that_is_none(
+        self, url: str, proxy: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if proxy:
+            monkeypatch.setenv("HTTP_PROXY", proxy)
+        with FaultServer() as server, pytest.raises(RefusedError, match="no connection can be made"):
+            async with engine_for(replace(served(server), url=url), tmp_path):
+                pass
+
     async def test_long_and_hostile_texts_are_kept_verbatim(self, tmp_path: Path) -> None:
         hostile = "\x1b[2J\x1b]0;gone\x07[/bold]\x00\u202e\ud800é" + "x" * 100_000
         with FaultServer(reply=lambda _: hostile) as server:

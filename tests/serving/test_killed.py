@@ -16,7 +16,7 @@ from tests.serving.killed import IN_FLIGHT, model_at
 from tests.serving.server import DROP, HALF, INVALID_JSON, Fault, FaultServer, Request, status
 
 COUNT = 300
-KILLS = 4
+KILLS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
 
