@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 
 from bswirl.client import Client
 from bswirl.project import Project
+from bswirl.records import Progress, Run
+from bswirl_tui.runs_text import about_paragraphs, progress_line
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.themes import Palette
 from bswirl_tui.widgets.answer_list import AnswerList
 from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
 from bswirl_tui.widgets.log_view import LogTail, LogView
@@ -232,3 +237,18 @@ class TestControl:
             await press(pilot, "c", "y")
             assert (Path(run.folder) / "cancel").exists()
             assert "ends at its next safe point" in says(pilot)
+
+
+class TestSpending:
+    """What the calls of a run have cost stands beside its progress."""
+
+    def test_beside_the_progress(self) -> None:
+        run = Run(
+            1, "uid", "judge", "judge", "running", {}, "",
+            progress=Progress(50, 200, "actions", 2.0),
+            summary={"spending": {"calls": 1200, "cost": 1.25, "in_flight": 64}},
+        )  # fmt: skip
+        colours = Palette(**{field.name: Style() for field in fields(Palette)})
+        assert "1,200 calls for $1.25" in progress_line(run, colours, 120).plain
+        told = about_paragraphs(run, colours, Path("/"))
+        assert any(part.text.plain == "1,200 calls for $1.25" for part in told)
