@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-_START_SHARE = 4  # a run begins with this part of its requests, and doubles
+_START_SHARE = 2  # a run begins with this part of its requests, and doubles
 _SMALLEST_START = 8
 _NEAR = 0.9
 _BEYOND = 1.25

@@ -22,11 +22,11 @@ class TestWindow:
         while window.size < 200:
             round_trip(window)
             sizes.append(int(window.size))
-        assert sizes == [50, 100, 200]
+        assert sizes == [100, 200]
         round_trip(window)
         assert window.size == 200
 
-    @pytest.mark.parametrize(("most", "first"), [(1, 1), (5, 5), (8, 8), (20, 8), (400, 100)])
+    @pytest.mark.parametrize(("most", "first"), [(1, 1), (5, 5), (8, 8), (20, 10), (400, 200)])
     def test_begins_with_a_part(self, most: int, first: int) -> None:
         assert Window(most).size == first
 
