@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Sequence
+from queue import SimpleQueue
+from threading import Thread
 
 from bswirl.errors import BswirlError, CancelledError, InputError
 from bswirl.judging.catalogue import JudgeSpec
@@ -30,28 +32,40 @@ class ServedSteps:
         self._model = spec.served
         self._key = key_for(self._model)
         self._stopped = False
+        self._error: BaseException | None = None
         self._open: list[str] = []  # why steps have no verdict that may get one
 
     def __call__(self, steps: Sequence[StepToJudge]) -> Generator[Told, None, None]:
         """Raises as `CallEngine.run_all`, and BswirlError at the end where the server left steps open."""
-        self._stopped, self._open = False, []
-        with keeping(self.asking.folder), asyncio.Runner() as runner:
-            found: asyncio.Queue[Told] = asyncio.Queue()
-            asked = runner.get_loop().create_task(self._ask(steps, found))
+        self._stopped, self._open, self._error = False, [], None
+        found: SimpleQueue[Told | None] = SimpleQueue()
+        asking = Thread(target=self._work, args=(steps, found), daemon=True)
+        with keeping(self.asking.folder):
+            asking.start()
             try:
-                while (told := runner.run(_next(found, asked))) is not None:
+                while (told := found.get()) is not None:
                     yield told
             finally:
                 self._stopped = True  # what is under way gets a moment to land: it is paid for
-                runner.run(_ended(asked))
-            asked.result()
+                asking.join()
+        if self._error is not None:
+            raise self._error
         if self._open:
             raise BswirlError(
                 f"{len(self._open)} of {len(steps)} steps got no answer: {self._open[-1]}",
                 "the same command asks for these alone: all replies are kept",
             )
 
-    async def _ask(self, steps: Sequence[StepToJudge], found: asyncio.Queue[Told]) -> None:
+    def _work(self, steps: Sequence[StepToJudge], found: SimpleQueue[Told | None]) -> None:
+        """In a thread of its own, where no Ctrl-C breaks into a reply that is being written down."""
+        try:
+            asyncio.run(self._ask(steps, found))
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            self._error = error
+        finally:
+            found.put(None)
+
+    async def _ask(self, steps: Sequence[StepToJudge], found: SimpleQueue[Told | None]) -> None:
         async with open_engine(
             self._model,
             folder=self.asking.folder,
@@ -67,7 +81,7 @@ class ServedSteps:
                 place, step = numbered
                 outcome = await judge.judge(step)
                 self._note_open(outcome)
-                found.put_nowait((place, outcome.judgement))
+                found.put((place, outcome.judgement))
 
             await engine.run_all(enumerate(steps), decide)
 
@@ -78,18 +92,3 @@ class ServedSteps:
     def _note_open(self, outcome: Outcome) -> None:
         if outcome.reason in _AGAIN:
             self._open.append(outcome.judgement.rationale)
-
-
-async def _next(found: asyncio.Queue[Told], asked: asyncio.Task[None]) -> Told | None:
-    """The next judgement; None once all are told or no more will come."""
-    getting = asyncio.ensure_future(found.get())
-    await asyncio.wait({getting, asked}, return_when=asyncio.FIRST_COMPLETED)
-    if getting.done():
-        return getting.result()
-    getting.cancel()
-    return None if found.empty() else found.get_nowait()
-
-
-async def _ended(asked: asyncio.Task[None]) -> None:
-    """Waits for the end, whatever it is; looked at here, so that asyncio need not complain of it."""
-    await asyncio.gather(asked, return_exceptions=True)
