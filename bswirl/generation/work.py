@@ -36,12 +36,7 @@ def run(context: RunContext) -> dict[str, Any]:
     Raises CancelledError (resumable), BswirlError where the policy cannot be loaded, and what a served
     policy's calls raise.
     """
-    started = time.monotonic()
-    if context.settings.get("grow"):
-        summary, new_tokens = _grow(context)
-    else:
-        summary, new_tokens = _generate(context)
-    summary["tokens_per_second"] = round(new_tokens / max(time.monotonic() - started, 1e-3), 1)
+    summary = _grow(context) if context.settings.get("grow") else _generate(context)
     if summary["unparsed"] > _MUCH_UNPARSED * (summary["samples"] + summary["unparsed"]):
         context.warn(
             "most of what was sampled could not be read as steps: the policy does not keep the format"
@@ -49,46 +44,52 @@ def run(context: RunContext) -> dict[str, Any]:
     return summary
 
 
-def _generate(context: RunContext) -> tuple[dict[str, Any], int]:
-    """A run on questions: its summary, and the tokens of this attempt."""
+def _generate(context: RunContext) -> dict[str, Any]:
+    """A run on questions, as its summary."""
     settings = GenerateSettings.from_dict(context.settings)
     questions = [from_json(Question, line) for line in context.input_rows()]
     if not questions:
         raise InputError("the run has no questions", "start a new run on questions that exist")
     plan = Plan(questions, settings)
     standing = Standing.of(context.journal_rows())
-    tokens = standing.tokens
-    failed: dict[str, int] = {}
+    more: dict[str, Any] = {}
     if plan.missing_backbones(standing) or plan.missing_states(standing):
         spec = policy_spec(context, settings.policy)
         if spec.kind == "served":
-            failed = generate_served(context, spec, plan, standing)
+            more = generate_served(context, spec, plan, standing)
         else:
             with opened(context, spec, settings) as policy:
+                started, tokens = time.monotonic(), standing.tokens
                 Generation(context, plan, standing, policy).complete()
-    return {**summarise(plan, standing), **failed}, standing.tokens - tokens
+                more = _speed(standing.tokens - tokens, started)
+    return {**summarise(plan, standing), **more}
 
 
-def _grow(context: RunContext) -> tuple[dict[str, Any], int]:
-    """A run on states of the store: its summary, and the tokens of this attempt."""
+def _grow(context: RunContext) -> dict[str, Any]:
+    """A run on states of the store, as its summary."""
     settings = GenerateSettings.from_dict(context.settings)
     states = [from_json(GrowingState, line) for line in context.input_rows()]
     grown = Grown.of(context.journal_rows())
-    tokens = grown.tokens
-    failed: dict[str, int] = {}
+    more: dict[str, Any] = {}
     context.progress(*progress(states, grown), "samples")
     if missing(states, grown):
         spec = policy_spec(context, settings.policy)
         if spec.kind == "served":
-            failed = grow_served(context, spec, states, grown, settings)
+            more = grow_served(context, spec, states, grown, settings)
         else:
             with opened(context, spec, settings) as policy:
+                started, tokens = time.monotonic(), grown.tokens
                 grow(context, states, grown, settings, policy)
-    return {**grown.summary(states), **failed}, grown.tokens - tokens
+                more = _speed(grown.tokens - tokens, started)
+    return {**grown.summary(states), **more}
+
+
+def _speed(tokens: int, started: float) -> dict[str, Any]:
+    return {"tokens_per_second": round(tokens / max(time.monotonic() - started, 1e-3), 1)}
 
 
 def generate_served(context: RunContext, spec: PolicySpec, plan: Plan, standing: Standing) -> dict[str, int]:
-    """Samples what is missing from a served policy; how many calls brought nothing, as `failed`."""
+    """Samples what is missing from a served policy; see `run_served` for what it returns."""
     from bswirl.generation.served import ServedGeneration
     from bswirl.policies.served_run import run_served
 

@@ -31,6 +31,7 @@ class ServedRun:
         self.policy = policy
         self.engine = engine
         self.failures: Counter[str] = Counter()  # by kind
+        self.completion_tokens = 0  # of all attempts
         self._several = self._same = 0  # calls for several choices; those of them with one and the same text
         self._rows: list[Row] = []
         self._flushing = threading.Lock()
@@ -103,26 +104,33 @@ class ServedRun:
 def run_served(
     context: RunContext, spec: PolicySpec, work: Callable[[ServedRun], Awaitable[None]]
 ) -> dict[str, int]:
-    """Does `work` with the policy's server; returns how many calls brought nothing, as `failed`.
+    """Does `work` with the policy's server; returns how many calls brought nothing (`failed`), and the tokens
+    of all that the server wrote for the run (`num_tokens`).
 
     Raises what `work` raises, as `open_engine`, and as `ServedRun.close_books`.
     """
     run = asyncio.run(_run(context, spec, work))
     run.close_books()
-    return {"failed": run.failures.total()}
+    return {"failed": run.failures.total(), "num_tokens": run.completion_tokens}
 
 
 async def _run(
     context: RunContext, spec: PolicySpec, work: Callable[[ServedRun], Awaitable[None]]
 ) -> ServedRun:
     model = served_model(spec)
+    spent: Row = {}
+
+    def on_spending(row: Row) -> None:
+        spent.update(row)
+        context.emit(row)
+
     async with open_engine(
         model,
         folder=context.folder.path,
         key=key_for(model),
         check=context.check_cancelled,
         log=context.log,
-        on_spending=context.emit,
+        on_spending=on_spending,
         cost_limit=context.max_cost,
         reuse=other_ledgers(context.folder.path) if context.settings.get("reuse") else (),
     ) as engine:
@@ -130,6 +138,7 @@ async def _run(
         context.emit(*prompt_rows(context, run.policy))
         async with run.journaling():
             await work(run)
+    run.completion_tokens = int(spent.get("completion_tokens") or 0)
     return run
 
 

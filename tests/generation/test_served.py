@@ -63,10 +63,11 @@ class TestAWholeRun:
         """Spending in sum, and each prompt's text once, also after a resume."""
         with FaultServer(solve) as server:
             folder = make_run(tmp_path / "1", spec_for(server), branches=1, trajectories=1)
-            work_on(folder)
+            summary = work_on(folder)
             work_on(folder)
         (*_, spent) = rows_of(folder, "spending")
         assert (spent["calls"], spent["failures"]) == (32, 0)
+        assert summary["num_tokens"] == spent["completion_tokens"] > 0
         assert spent["cost"] == pytest.approx((spent["prompt_tokens"] + 2 * spent["completion_tokens"]) / 1e6)
         prompts = rows_of(folder, "prompt")
         assert {row["purpose"]: row["sha"] for row in prompts} == {

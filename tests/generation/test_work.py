@@ -15,7 +15,7 @@ import pytest
 from bswirl.errors import CancelledError, InputError
 from bswirl.generation import work
 from bswirl.policies.catalogue import PolicySpec
-from bswirl.records import Question, to_json
+from bswirl.records import GrowingState, Question, to_json
 from bswirl.runs.context import RunContext
 from bswirl.runs.folder import RunFolder
 from tests.policies.small import sums
@@ -210,6 +210,33 @@ class TestResuming:
         assert done.returncode == 0, done.stderr
         assert rows_of(folder) == rows_of(whole[0])
         assert set(Counter(map(_key, rows_of(folder))).values()) == {1}
+
+
+class TestGrowing:
+    def test_states_of_the_store_get_what_they_lack_once(self, taught_folder: Path, tmp_path: Path) -> None:
+        """With a local policy; cut off in the middle, the next attempt ends with the same rows."""
+        states = [GrowingState(question, question.question_id, (), "t", 2) for question in QUESTIONS[:4]]
+        settings = {"policy": "taught", "grow": True, "temperature": 0.8, "max_tokens": 40, "device": "cpu"}
+        folder = RunFolder.create(
+            tmp_path / "1",
+            kind="generate",
+            name="g",
+            run_uid="u",
+            run_id=1,
+            rows=[to_json(state) for state in states],
+            settings=settings,
+            policies={"taught": PolicySpec("taught", str(taught_folder)).to_json()},
+        )
+        summary = work_on(folder)
+        assert (summary["states"], summary["samples"] + summary["unparsed"]) == (4, 8)
+        lines = folder.journal_file.read_text().splitlines(keepends=True)
+        first = next(index for index, line in enumerate(lines) if '"grown"' in line)
+        folder.journal_file.write_text("".join(lines[: first + 1]))
+        assert work_on(folder)["samples"] == summary["samples"]
+        rows = [json.loads(line) for line in folder.journal_file.read_text().splitlines()]
+        grown = [row for row in rows if row["t"] == "grown"]
+        assert sorted(row["state_id"] for row in grown) == [1, 2, 3, 4]
+        assert all(row["trajectory"] == "t" and row["step"] == 1 for row in grown)
 
 
 class TestBadInput:
