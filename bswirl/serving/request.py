@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from bswirl.serving.calls import Call, ChatMessage, ServedModel
 
-OPTIONAL = ("response_format", "logprobs", "seed", "top_p", "n")  # a call makes sense without them
 _MAX_TOKENS = "max_completion_tokens"  # what newer servers call max_tokens
 _SYSTEM = "system"  # a turn that some models' templates refuse
 _NAMED = {

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import httpx
-import together
 
 from bswirl.serving.calls import Call, FailureKind, ServedModel
 from bswirl.serving.headers import asked_wait
@@ -126,11 +125,6 @@ def timed_out(model: ServedModel) -> Setback:
 def malformed(message: str, tokens: tuple[int, int] | None, key: str | None) -> Setback:
     """A reply came, and cannot be used."""
     return Setback("again", without_key(message, key), "malformed", may_cost=tokens is None, tokens=tokens)
-
-
-def is_status(error: Exception) -> bool:
-    """Whether the client raised this for a status other than 200."""
-    return isinstance(error, together.APIStatusError)
 
 
 def _refused_key(words: str, model: ServedModel) -> Setback:
