@@ -66,6 +66,31 @@ def audit_list(invocation: Invocation, limit: int = 20, as_json: bool = False) -
     )
 
 
+@audit.command("show")
+@click.argument("action", type=int)
+@click.option("--raw", is_flag=True, help="Also the replies that judges gave, word for word.")
+@json_option
+@pass_invocation
+def audit_show(invocation: Invocation, action: int, raw: bool, as_json: bool) -> None:
+    """Shows the action with the number ACTION: its place, its labels, and every verdict with why and cost."""
+    with invocation.connect() as client:
+        detail = client.action(action)
+    if as_json:
+        print_json(to_json(detail))
+        return
+    _show(detail, shown=True)
+    for verdict in detail.verdicts:
+        if raw and verdict.raw:
+            click.echo(f"\n{safe_text(verdict.judge, one_line=True)}, run {verdict.run_id}:")
+            click.echo(safe_text(verdict.raw))
+    print_facts(
+        [
+            (f"label by {label.auditor}", f"{label.value}  {label.reason or ''}".rstrip())
+            for label in detail.labels
+        ]
+    )
+
+
 @audit.command("set")
 @click.argument("action", type=int)
 @click.argument("value", type=click.Choice(VALUES))

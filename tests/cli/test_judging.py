@@ -182,6 +182,21 @@ class TestViews:
         assert said["votes"]["asked"] == 2
         assert said["cost"] == pytest.approx(2.4e-3)
 
+    def test_one_action_with_all_that_was_said(self, server: FaultServer, sampled: Call) -> None:
+        """Why, votes, cost, and on request the reply itself, made safe."""
+        hostile = verdict(True, True, "It is \x1b[31mright.")
+        server.reply = lambda _: completion([hostile], prompt_tokens=1000, completion_tokens=100)
+        assert sampled("judge", "--judge", "reader", "--votes", 3).code == 0
+        shown = sampled("audit", "show", 1)
+        assert "votes correct 2:0, progress 2:0; $0.0024" in shown.out
+        assert "Correct: yes" not in shown.out
+        raw = sampled("audit", "show", 1, "--raw").out
+        assert "Correct: yes\nProgress: yes" in raw
+        assert "\x1b" not in raw
+        (said,) = sampled("audit", "show", 1, "--json").json["verdicts"]
+        assert said["raw"] == hostile
+        assert sampled("audit", "show", 99).code == 3
+
     def test_unjudged_says_why(self, server: FaultServer, sampled: Call) -> None:
         """In the summary; it counts as unjudged, and the next run asks again."""
         server.reply = lambda _: "I would rather not say."
