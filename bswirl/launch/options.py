@@ -92,18 +92,14 @@ class JudgeOptions:
     limit: int | None = field(default=None, metadata=_about("only the first N actions", least=1, basic=True))
     again: bool = field(default=False, metadata=_about("also judge actions that have this judge's verdict"))
     prompt: str | None = field(
-        default=None,
-        metadata=_about("a prompt file; another prompt makes another judge, which has no rank yet"),
+        default=None, metadata=_about("a prompt file; another prompt is another judge, without a rank yet")
     )
     votes: int | None = field(
         default=None,
-        metadata=_about("ask a served judge so often, an odd number; stops once decided", least=1, most=99),
+        metadata=_about("of a served judge, an odd number; stops once decided", least=1, most=99),
     )
     extra_votes: int = field(
-        default=0,
-        metadata=_about(
-            "up to so many more where a served judge and the reference judge disagree", least=0, most=98
-        ),
+        default=0, metadata=_about("more where it and the reference judge disagree", least=0, most=98)
     )
     near_duplicates: NearDuplicates = field(
         default="each", metadata=_about("judge steps of one state that say the same each, or once for all")
