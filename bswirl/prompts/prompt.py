@@ -28,6 +28,7 @@ NOTHING = "(none)"  # stands where there are no steps yet, or no gold solution
 
 _KEYS = ("name", "purpose", "version", "system", "user", "examples")
 _PLACEHOLDER = re.compile(r"\{(question|steps|step|solution)\}")
+_CLOSING = re.compile(r"</([A-Za-z][\w-]{0,40})>")
 _BRACED = re.compile(r"\{{1,2}\s*([A-Za-z][\w-]{0,30})\s*\}{1,2}")
 _LIKENESS = 0.75  # `{questions}`, `{stpes}` and `{quesiton}` are this like a placeholder; `{answer}` is not
 
@@ -58,8 +59,9 @@ class Prompt:
     def messages(self, **values: str | None) -> tuple[ChatMessage, ...]:
         """The chat messages with `values` put in: system, examples, and the user's turn.
 
-        Values are put in literally and never looked through; steps or a gold solution that are empty show
-        as "(none)". Raises ValueError where a placeholder other than these has no value.
+        Values are put in literally and never looked through, but for tags of the prompt's own, which they
+        cannot close; steps or a gold solution that are empty show as "(none)". Raises ValueError where a
+        placeholder other than these has no value.
         """
         system = (("system", self.system),) if self.system else ()
         shots = tuple(
@@ -69,7 +71,16 @@ class Prompt:
 
 
 def _filled(template: str, values: Mapping[str, str | None]) -> str:
+    tags = sorted(set(_CLOSING.findall(template)))
+    closing = (
+        re.compile(rf"</(?=\s*(?:{'|'.join(map(re.escape, tags))})\s*>)", re.IGNORECASE) if tags else None
+    )
+
     def value(match: re.Match[str]) -> str:
+        text = plain(match)
+        return closing.sub("< /", text) if closing else text
+
+    def plain(match: re.Match[str]) -> str:
         name = match.group(1)
         found = values.get(name)
         if name in ("steps", "solution"):
