@@ -16,25 +16,21 @@ def round_trip(window: Window) -> None:
 
 
 class TestWindow:
-    def test_doubles_each_round_trip_up_to_the_most(self) -> None:
+    def test_has_all_after_a_round_trip_that_goes_well(self) -> None:
         window = Window(200)
-        sizes = [int(window.size)]
-        while window.size < 200:
-            round_trip(window)
-            sizes.append(int(window.size))
-        assert sizes == [100, 200]
+        assert window.size == 150
+        round_trip(window)
         round_trip(window)
         assert window.size == 200
 
-    @pytest.mark.parametrize(("most", "first"), [(1, 1), (5, 5), (8, 8), (20, 10), (400, 200)])
+    @pytest.mark.parametrize(("most", "first"), [(1, 1), (5, 5), (8, 8), (20, 15), (400, 300)])
     def test_begins_with_a_part(self, most: int, first: int) -> None:
         assert Window(most).size == first
 
     def test_halves_and_comes_back_to_what_the_server_took(self) -> None:
         """Quickly to nine tenths of it, then one at a time, and beyond it by a quarter."""
         window = Window(200)
-        while window.size < 100:
-            window.grow()
+        window.size = 100
         window.shrink(99)
         assert window.size == 50
         round_trip(window)
