@@ -11,7 +11,8 @@ CERTIFICATE_TABLES = """
 CREATE TABLE certificates (
   certificate_id INTEGER PRIMARY KEY, client_uid VARCHAR NOT NULL UNIQUE, judge VARCHAR NOT NULL,
   model VARCHAR NOT NULL, prompt_sha VARCHAR NOT NULL, benchmark VARCHAR NOT NULL, file VARCHAR NOT NULL,
-  file_sha VARCHAR NOT NULL, solutions_sha VARCHAR, file_solutions INTEGER NOT NULL, solutions INTEGER NOT NULL,
+  file_sha VARCHAR NOT NULL, solutions_sha VARCHAR, file_solutions INTEGER NOT NULL,
+  solutions INTEGER NOT NULL,
   erroneous INTEGER NOT NULL, questions INTEGER NOT NULL, with_gold INTEGER NOT NULL,
   votes INTEGER NOT NULL, undetermined INTEGER NOT NULL,
   f1 DOUBLE, f1_low DOUBLE, f1_high DOUBLE,

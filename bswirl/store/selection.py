@@ -80,7 +80,8 @@ def select_to_judge(
 ) -> Iterator[FrozenTree]:
     """Trees with the actions that the judge has not judged; answer actions are for the answer check alone.
 
-    With `runs` only what these runs sampled. `scope.limit` counts actions. Raises InputError on an unknown dataset.
+    With `runs` only what these runs sampled. `scope.limit` counts actions. Raises InputError on an unknown
+    dataset.
     """
     left = scope.limit
     questions = _questions(cursor, scope, Outcome())
