@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from bswirl.serving.budget import Budget
 from bswirl.serving.calls import Call, CostLimitError, Failure, Reply, ServedModel
 from bswirl.serving.ending import Ending
-from bswirl.serving.ledger import BROKEN_OFF, Ledger, failure_row, reply_row
+from bswirl.serving.landing import land
+from bswirl.serving.ledger import BROKEN_OFF, Ledger, failure_row
 from bswirl.serving.limits import Gate
 from bswirl.serving.patience import Effort, Persistence
-from bswirl.serving.request import INSTEAD, encode_call, part_of
+from bswirl.serving.request import INSTEAD, encode_call
 from bswirl.serving.sending import Answer, BrokenOffError, Sender
 from bswirl.serving.setbacks import Setback
 
@@ -129,7 +129,7 @@ class Asker:
 
     def _write(self, call: Call, key: str, is_part: bool, answer: Answer, effort: Effort) -> Reply | None:
         """Writes a reply down; None where it has too few choices, which are then kept as single calls."""
-        read, model = answer.reading, self._model.model
+        read = answer.reading
         reply = Reply(
             read.choices,
             read.prompt_tokens + effort.prompt_tokens,
@@ -141,25 +141,12 @@ class Asker:
         more: dict[str, Any] = {}
         if effort.uncertain:
             more["uncertain"] = effort.uncertain
-        if read.estimated:
-            more["estimated"] = True
         if self._without:
             more["without"] = sorted(self._without)
         self._budget.note_unwritten(-effort.cost - effort.uncertain)
-        if len(read.choices) == call.n:
-            if is_part:
-                more["part"] = True
-            self._ledger.append(reply_row(key, model, reply, read.reasoning, **more))
-            return reply
-        self._do_without({"n"}, f"gave {len(read.choices)} of {call.n} choices")
-        for index, choice in enumerate(read.choices):
-            part = replace(reply, choices=(choice,))
-            thoughts = read.reasoning[index : index + 1]
-            self._ledger.append(
-                reply_row(part_of(call, index).key(self._model), model, part, thoughts, **more, part=True)
-            )
-            reply, more = replace(reply, prompt_tokens=0, completion_tokens=0, cost=0.0, attempts=0), {}
-        return None
+        if len(read.choices) != call.n:
+            self._do_without({"n"}, f"gave {len(read.choices)} of {call.n} choices")
+        return land(self._ledger, self._model, call, key, reply, read, more, is_part=is_part)
 
     def _write_failure(self, key: str, kind: str, message: str, effort: Effort) -> None:
         self._budget.note_unwritten(-effort.cost - effort.uncertain)
