@@ -23,7 +23,7 @@ class Budget:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed: BaseException | None = None
 
-    async def set_aside(self, amount: float) -> None:
+    async def set_aside(self, amount: float, what: str = "one more call") -> None:
         """Waits until the amount fits. Raises CostLimitError where it does not with nothing under way."""
         if self._limit is None:
             return
@@ -32,7 +32,7 @@ class Budget:
                 raise self._closed
             if self._aside <= 0:
                 raise CostLimitError(
-                    f"the run has cost ${self.spent:.4f}, and one more call could take it past "
+                    f"the run has cost ${self.spent:.4f}, and {what} could take it past "
                     f"its limit of ${self._limit:g}",
                     "what is done is kept; a new run with a higher limit can do the rest",
                 )
@@ -40,6 +40,11 @@ class Budget:
             self._waiting.append(future)
             await future
         self._aside += amount
+
+    def take(self, amount: float) -> None:
+        """Sets aside, fitting or not, what an earlier attempt at the run has sent off."""
+        if self._limit is not None:
+            self._aside += amount
 
     def give_back(self, amount: float) -> None:
         """The request has landed, and what it cost has been said."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Protocol
 
 from bswirl.errors import BswirlError
@@ -32,6 +32,7 @@ class ServedModel:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout: float = 120.0  # seconds for one attempt
+    batch_discount: float = 0.0  # what a batch costs less than single calls, as a share
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,6 +45,13 @@ class ServedModel:
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Dollars for that many tokens; what has no price counts as free."""
         return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1e6
+
+    def at_batch_price(self) -> ServedModel:
+        """The same model, at what its calls cost in a batch."""
+        share = 1.0 - self.batch_discount
+        prices = (None if price is None else price * share for price in (self.price_in, self.price_out))
+        price_in, price_out = prices
+        return replace(self, price_in=price_in, price_out=price_out, batch_discount=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,22 @@ class Client(together.AsyncTogether):
         """Posts a chat request. Raises together.APIError where it is not answered with 200."""
         return await self.post(self._chat, content=body, cast_to=httpx.Response)
 
+    async def look(self, path: str) -> httpx.Response:
+        """Gets what is at a path of the endpoint. Raises as `ask`."""
+        return await self.get(path, cast_to=httpx.Response)
+
+    async def tell(
+        self, path: str, body: dict[str, str] | None = None, *, form: bool = False
+    ) -> httpx.Response:
+        """Posts names and values as JSON, or as a form. Raises as `ask`."""
+        headers = {"Content-Type": "multipart/form-data"} if form else {}
+        return await self.post(path, body=body, cast_to=httpx.Response, options={"headers": headers})
+
+    @property
+    def plain(self) -> httpx.AsyncClient:
+        """The connections alone: what goes out here has no key, and may go to other addresses."""
+        return self._client
+
 
 @asynccontextmanager
 async def open_client(model: ServedModel, key: str | None) -> AsyncIterator[Client]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bswirl.serving.calls import ServedModel
 from bswirl.settings import EndpointSettings, ServedSettings
 
 
 def served_model(settings: ServedSettings) -> ServedModel:
     """The model with its endpoint's address and limits."""
-    return at_endpoint(settings.endpoint, settings.model, settings.price_in, settings.price_out)
+    model = at_endpoint(settings.endpoint, settings.model, settings.price_in, settings.price_out)
+    discount = settings.batch_discount
+    return model if discount is None else replace(model, batch_discount=discount)
 
 
 def at_endpoint(
@@ -26,4 +30,5 @@ def at_endpoint(
         requests_per_minute=endpoint.requests_per_minute,
         tokens_per_minute=endpoint.tokens_per_minute,
         timeout=endpoint.timeout,
+        batch_discount=endpoint.batch_discount,
     )

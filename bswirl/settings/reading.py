@@ -19,8 +19,9 @@ from bswirl.settings.records import (
 from bswirl.settings.tables import SettingsFile, Table
 
 _TOP = ("auditor", "judges", "policies", "endpoints")
-_ENDPOINT = ("url", "key", "in_flight", "requests_per_minute", "tokens_per_minute", "timeout")
-_SERVED = ("endpoint", "model", "price_in", "price_out")
+_DISCOUNT = "batch_discount"
+_ENDPOINT = ("url", "key", "in_flight", "requests_per_minute", "tokens_per_minute", "timeout", _DISCOUNT)
+_SERVED = ("endpoint", "model", "price_in", "price_out", _DISCOUNT)
 _LOCAL = ("path", "adapter")
 _PROMPTS = ("solution_prompt", "step_prompt")
 _JUDGING = ("prompt", "votes", "temperature", "max_tokens")
@@ -88,6 +89,9 @@ def _endpoint(table: Table, name: str, builtin: EndpointSettings | None) -> Endp
         raise table.error(*fault, "url")
     default = EndpointSettings(name, url)
     timeout = table.number("timeout", above=0, most=_MOST_SECONDS)
+    discount = _discount(table)
+    if discount is None and builtin is not None and url == builtin.url:
+        discount = builtin.batch_discount
     return EndpointSettings(
         name=name,
         url=url,
@@ -96,6 +100,7 @@ def _endpoint(table: Table, name: str, builtin: EndpointSettings | None) -> Endp
         requests_per_minute=table.whole("requests_per_minute", least=1, most=_MOST),
         tokens_per_minute=table.whole("tokens_per_minute", least=1, most=_MOST),
         timeout=default.timeout if timeout is None else float(timeout),
+        batch_discount=discount or 0.0,
     )
 
 
@@ -199,12 +204,18 @@ def _served(
         model,
         price_in=_price(table, "price_in"),
         price_out=_price(table, "price_out"),
+        batch_discount=_discount(table),
     )
 
 
 def _price(table: Table, key: str) -> float | None:
     price = table.number(key, least=0, most=_MOST_PRICE)
     return None if price is None else float(price)
+
+
+def _discount(table: Table) -> float | None:
+    share = table.number(_DISCOUNT, least=0, most=1)
+    return None if share is None else float(share)
 
 
 def _check_name(table: Table, what: str, name: str) -> None:

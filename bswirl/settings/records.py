@@ -19,6 +19,7 @@ class EndpointSettings:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     timeout: float = 120.0  # seconds for one attempt
+    batch_discount: float = 0.0  # what a batch costs less, as a share
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class ServedSettings:
     model: str
     price_in: float | None = None
     price_out: float | None = None
+    batch_discount: float | None = None  # the endpoint's where None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +74,7 @@ class Settings:
 
 def builtin_endpoints() -> dict[str, EndpointSettings]:
     """The endpoints that need no settings."""
-    return {TOGETHER: EndpointSettings(TOGETHER, "https://api.together.xyz/v1", "TOGETHER_API_KEY")}
+    together = EndpointSettings(
+        TOGETHER, "https://api.together.xyz/v1", "TOGETHER_API_KEY", batch_discount=0.5
+    )
+    return {TOGETHER: together}

@@ -95,7 +95,7 @@ class TestReading:
         )
         assert found["own"].key == "OWN_KEY"
         assert found["together"] == EndpointSettings(
-            "together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"
+            "together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", batch_discount=0.5
         )
 
     def test_the_builtin_endpoint_can_be_given_limits(self, project: Project) -> None:
