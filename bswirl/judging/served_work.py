@@ -18,8 +18,8 @@ from bswirl.judging.served import ServedJudge
 from bswirl.policies.served_run import other_ledgers
 from bswirl.runs.context import RunContext
 from bswirl.serving.calls import ServedModel
-from bswirl.serving.engine import open_engine
 from bswirl.serving.keys import key_for
+from bswirl.serving.opening import opener
 
 _ONCE = "once"
 
@@ -37,7 +37,7 @@ async def judge_served(context: RunContext, spec: JudgeSpec, books: Books) -> No
     )
     extra_votes = settings.get("extra_votes") or 0
     async with (
-        open_engine(
+        opener(batch=bool(settings.get("batch")))(
             model,
             folder=context.folder.path,
             key=key_for(model),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from bswirl.client import Client
@@ -122,6 +122,13 @@ class Estimator:
     def estimate(self, measured: Measured) -> Estimate:
         """Of all that was taken in."""
         model = self.request.served[0]
+        if not self.request.settings.get("batch"):
+            return self._estimate_at(model, measured)
+        found = self._estimate_at(model.at_batch_price(), measured)
+        words = f"in batches, at {model.batch_discount:.0%} less (batch_discount) than single calls"
+        return replace(found, notes=(*found.notes, words))
+
+    def _estimate_at(self, model: ServedModel, measured: Measured) -> Estimate:
         if self.request.kind == "judge":
             return self._judging(model, measured)
         if self.request.selects == "grow":

@@ -13,7 +13,7 @@ from bswirl.policies.devices import check_device_name
 
 JUDGE_SETTINGS: dict[str, set[str]] = {
     "rules": set(),
-    "served": {"prompt", "votes", "extra_votes", "near_duplicates", "max_cost", "reuse"},
+    "served": {"prompt", "votes", "extra_votes", "near_duplicates", "max_cost", "reuse", "batch"},
     "local": {"prompt", "near_duplicates", "batch_size", "load_in_4bit", "device"},
 }
 _HARMLESS = {"max_cost", "reuse"}  # a judge that makes no calls keeps to any limit

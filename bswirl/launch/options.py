@@ -38,6 +38,7 @@ _DEVICE = _about("auto, cpu, cuda or cuda:N; auto takes a GPU where there is one
 _BATCH = _about("texts sampled at once; memory grows with it", least=1)
 _SEED = _about("seed of the sampling", least=0)
 _MAX_COST = _about("dollars after which a run on a served model ends; none costs more", above=0.0)
+_IN_BATCHES = _about("call a served model in batches: cheaper, and done within hours")
 _REUSE = _about("take replies to the same calls from the records of the project's other runs, unpaid")
 _4BIT = _about("hold the policy's weights in NF4, 4 bits each")
 _MAX_STEPS = _about("longest solution, in steps", least=1, most=1000)
@@ -77,6 +78,7 @@ class GenerateOptions:
     device: str = field(default="auto", metadata=_DEVICE)
     max_cost: float | None = field(default=None, metadata=_MAX_COST)
     reuse: bool = field(default=False, metadata=_REUSE)
+    batch: bool = field(default=False, metadata=_IN_BATCHES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class JudgeOptions:
     )
     max_cost: float | None = field(default=None, metadata=_MAX_COST)
     reuse: bool = field(default=False, metadata=_REUSE)
+    batch: bool = field(default=False, metadata=_IN_BATCHES)
     batch_size: int = field(default=16, metadata=_about("steps that a local judge reads at once", least=1))
     load_in_4bit: bool = field(default=False, metadata=_about("hold a local judge's weights in NF4"))
     device: str = field(default="auto", metadata=_DEVICE)

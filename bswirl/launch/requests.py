@@ -183,6 +183,8 @@ def _policy(project: Project, options: dict[str, Any]) -> PolicySpec:
 def _check_sampling(spec: PolicySpec, options: dict[str, Any], what: str) -> None:
     """Raises BswirlError where a local policy lacks packages, UsageError where a served one gets a device."""
     if spec.kind != "served":
+        if options.get("batch"):
+            raise UsageError(f"--batch is for served models: {spec.name} is a local one", "leave it out")
         check_packages(_needed(SAMPLING_PACKAGES, options), what)
         return
     for flag, given in (

@@ -153,6 +153,9 @@ class Rounds:
         self._rule = rule
         self._on_round = on_round
         self._sampling = make_request("generate", project, self._options)
+        self._batch_judging = (
+            bool(self._options.get("batch")) and resolve_judge(rule.judge, project).kind == "served"
+        )
         self._judging = make_request("judge", project, self._judge_options())
         first = self._sampling.settings["branches"]
         if first > rule.max_branches:
@@ -228,7 +231,7 @@ class Rounds:
 
     def _judge_options(self) -> dict[str, Any]:
         scope: dict[str, Any] = {name: self._options.get(name) for name in ("dataset", "split")}
-        return {"judge": self._rule.judge, **scope}
+        return {"judge": self._rule.judge, "batch": self._batch_judging, **scope}
 
     def _grow_select(self) -> dict[str, Any]:
         scope = {name: self._options[name] for name in _SCOPE if name in self._options}

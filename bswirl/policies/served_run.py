@@ -15,8 +15,8 @@ from bswirl.policies.served import ServedPolicy
 from bswirl.runs.context import RunContext
 from bswirl.runs.journal import Row
 from bswirl.serving.calls import Failure, ServedModel
-from bswirl.serving.engine import CallEngine, open_engine
 from bswirl.serving.keys import key_for
+from bswirl.serving.opening import Engine, opener
 
 _SECONDS_A_BATCH = 0.2  # rows are in the journal this long after their reply, which is in the ledger at once
 _SAME_CALLS = 4  # so many without two different choices, and none with them, are no accident
@@ -26,7 +26,7 @@ _SAID = 5  # failures of one kind that get a line in the log each
 class ServedRun:
     """What a served run works with; rows handed to `keep` reach the journal in order and in batches."""
 
-    def __init__(self, context: RunContext, policy: ServedPolicy, engine: CallEngine) -> None:
+    def __init__(self, context: RunContext, policy: ServedPolicy, engine: Engine) -> None:
         self.context = context
         self.policy = policy
         self.engine = engine
@@ -124,7 +124,8 @@ async def _run(
         spent.update(row)
         context.emit(row)
 
-    async with open_engine(
+    open_it = opener(batch=bool(context.settings.get("batch")))
+    async with open_it(
         model,
         folder=context.folder.path,
         key=key_for(model),

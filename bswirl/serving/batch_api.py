@@ -94,7 +94,7 @@ class BatchApi:
             listed = listed.get("data")
         if not isinstance(listed, list):
             raise RefusedError(f"{words}: it lists no jobs", "leave out --batch")
-        return [job for job in map(_job, listed) if job is not None]
+        return [job for told in listed if (job := _job(told, self._key)) is not None]
 
     async def upload(self, path: Path) -> str:
         """The file's id at the server. The same content may get the id that it has there already."""
@@ -114,7 +114,7 @@ class BatchApi:
         if isinstance(found, Job):
             return found
         answer = _parsed(found)
-        job = _job(answer.get("job", answer) if isinstance(answer, dict) else None)
+        job = _job(answer.get("job", answer) if isinstance(answer, dict) else None, self._key)
         if job is None:
             raise RefusedError(
                 f"{shown_url(self._model.url)} made a job of which it does not tell the name",
@@ -127,7 +127,7 @@ class BatchApi:
         words = f"{shown_url(self._model.url)} does not know batch job {job_id}"
         remedy = "without that batch's lines in the run's batches.jsonl, its calls are asked anew"
         answer = await self._insist(lambda: self._client.look(f"/batches/{job_id}"), missing=(words, remedy))
-        found = _job(_parsed(answer))
+        found = _job(_parsed(answer), self._key)
         if found is None or found.job_id != job_id:
             raise RefusedError(f"{shown_url(self._model.url)} tells nothing of batch job {job_id}", remedy)
         return found
@@ -271,7 +271,7 @@ def _parsed(answer: httpx.Response) -> Any:
         raise httpx.DecodingError("the answer is no JSON") from error
 
 
-def _job(told: Any) -> Job | None:
+def _job(told: Any, key: str | None) -> Job | None:
     if not isinstance(told, dict) or not isinstance(told.get("id"), str) or not _ID.fullmatch(told["id"]):
         return None
 
@@ -289,5 +289,5 @@ def _job(told: Any) -> Job | None:
         file("output_file_id"),
         file("error_file_id"),
         min(100.0, percent) if percent > 0 else 0.0,  # NaN is nothing
-        " ".join(str(error).split())[:_MOST_SAID] if error else "",
+        without_key(" ".join(str(error).split()), key)[:_MOST_SAID] if error else "",
     )

@@ -26,6 +26,7 @@ MOST_ITEMS = 50_000  # under way at a time
 _UNBOUNDED = 10**9  # calls that may be under way for all that a batch minds
 _CONNECTIONS = 8
 _A_BREATH = 100
+DEFAULT_PACE = Pace()
 _GRACE_SECONDS = 2.0  # for handlers to end in
 
 
@@ -120,7 +121,7 @@ async def open_batch_engine(
     """
     check_prices(model, cost_limit)
     priced = replace(model.at_batch_price(), in_flight=_UNBOUNDED)
-    pace = pace or Pace()
+    pace = pace or DEFAULT_PACE
     ledger = Ledger(folder / LEDGER, reuse)
     try:
         async with open_client(replace(model, in_flight=_CONNECTIONS), key) as client:
@@ -134,7 +135,7 @@ async def open_batch_engine(
                 gatherer = Gatherer(priced, jobs, batches, budget, ending, pace, log, singly=ledger.has_parts)
                 engine = BatchEngine(priced, ledger, jobs, gatherer, ending, on_spending)
                 async with engine.kept(check):
-                    await api.jobs()  # has it a batch API at all?
+                    await _probe(api, ending)
                     gatherer.take_up()
                     gathering = asyncio.create_task(gatherer.keep_gathering())
                     try:
@@ -148,3 +149,14 @@ async def open_batch_engine(
                 batches.close()
     finally:
         ledger.close()
+
+
+async def _probe(api: BatchApi, ending: Ending) -> None:
+    """Raises RefusedError where there is no batch API, and what the run ends with meanwhile."""
+    probe = asyncio.create_task(api.jobs())
+    try:
+        await asyncio.wait({probe, ending.future}, return_when=asyncio.FIRST_COMPLETED)
+        ending.check()
+        await probe
+    finally:
+        probe.cancel()

@@ -76,7 +76,8 @@ class Gatherer:
             lines = self._log.lines(batch)
             begun = batch.file_id is not None or self._log.is_whole(batch)
             if not begun or len(lines) != batch.lines:
-                self._say(f"batch {batch.number} is left aside: its files were changed")
+                where = f"; job {batch.job_id} stays at the server" if batch.job_id else ""
+                self._say(f"batch {batch.number} is left aside, as its files were changed{where}")
                 self._log.ended(batch.number, "damaged")
                 continue
             where = f"as job {batch.job_id}" if batch.job_id else "not with the server yet"

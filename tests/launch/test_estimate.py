@@ -80,6 +80,19 @@ class TestBeforeAnyRun:
         for value in (found.cost, found.prompt_tokens, found.completion_tokens):
             assert value.low < value.likely < value.high
 
+    def test_batches_cost_less(self, client: Client, project: Project) -> None:
+        """By the discount of the settings, as a note says."""
+        single = estimate_run(client, generate(project))
+        request = generate(project, batch=True)
+        (spec,) = request.policies.values()
+        assert spec.served is not None
+        cheap = replace(spec, served=replace(spec.served, batch_discount=0.25))
+        batch = estimate_run(client, replace(request, policies={"chat": cheap}))
+        assert single.cost is not None
+        assert batch.cost is not None
+        assert batch.cost.likely == pytest.approx(0.75 * single.cost.likely)
+        assert any("25% less" in note for note in batch.notes)
+
     def test_twice_the_branches_are_twice_the_branches_tokens(self, client: Client, project: Project) -> None:
         """As many calls, each for twice as much."""
         one, two = (estimate_run(client, generate(project, branches=n)) for n in (1, 2))

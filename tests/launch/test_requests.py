@@ -45,6 +45,12 @@ class TestSettings:
         assert not {"split", "limit"} & set(request.settings)
         assert policies_json(request)["smollm2"]["model"] == "smollm2"
 
+    def test_batches_are_for_served_models(self, project: Project) -> None:
+        with pytest.raises(UsageError, match="--batch is for served models: smollm2"):
+            generate_request(project, policy="smollm2", batch=True)
+        with pytest.raises(UsageError, match="--batch does nothing for judge reference"):
+            judge_request(judge="reference", batch=True)
+
     def test_judging(self) -> None:
         """The selection knows the judge, so that what is judged is left out."""
         request = judge_request(judge="reference", limit=10)

@@ -295,6 +295,14 @@ class TestCancelling:
             asyncio.run(main(server))
 
 
+def test_the_key_goes_to_the_endpoint_alone(tmp_path: Path) -> None:
+    """And not to its storage."""
+    with BatchServer() as server:
+        ask(server, tmp_path, numbered(2))
+        sent = {(request.method == "PUT", request.headers.get("authorization")) for request in server.others}
+    assert sent == {(False, f"Bearer {KEY}"), (True, None)}
+
+
 def test_keys_stay_secret(tmp_path: Path) -> None:
     """Where the server repeats it, in a reply or an error."""
     answers: list[Callable[[], Any]] = [lambda: KEY, lambda: failed_line(400, f"not for {KEY}: moderation")]

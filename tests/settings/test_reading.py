@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bswirl.errors import InputError
 from bswirl.project import Project, load_settings
+from bswirl.serving.endpoints import served_model
 from bswirl.settings import EndpointSettings, Settings
 
 GOOD = """\
@@ -86,6 +87,31 @@ class TestReading:
         assert found.endpoints["local"].key == "MY_KEY"
         assert found.judges["qwen72b"].served is not None
         assert found.policies["my-model"].adapter is not None
+
+    def test_batch_discounts(self, project: Project) -> None:
+        """A model's own goes before its endpoint's; Together's is there without being said."""
+        text = """
+[endpoints.local]
+url = "http://127.0.0.1:8000/v1"
+batch_discount = 0.3
+[policies.a]
+endpoint = "local"
+model = "m"
+[policies.b]
+endpoint = "together"
+model = "m"
+[policies.c]
+endpoint = "together"
+model = "m"
+batch_discount = 0
+"""
+        policies = read(project, text).policies
+        found = {
+            name: served_model(one.served).batch_discount for name, one in policies.items() if one.served
+        }
+        assert found == {"a": 0.3, "b": 0.5, "c": 0.0}
+        with pytest.raises(InputError, match="batch_discount"):
+            read(project, text.replace("0.3", "1.5"))
 
     def test_endpoints(self, project: Project) -> None:
         """With their limits; Together is there without being named."""
