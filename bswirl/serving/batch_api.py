@@ -12,6 +12,7 @@ import json
 import random
 import re
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +133,9 @@ class BatchApi:
             raise RefusedError(f"{shown_url(self._model.url)} tells nothing of batch job {job_id}", remedy)
         return found
 
-    async def download(self, file_id: str, path: Path) -> None:
-        """The content of a file of the server's."""
-        await self._insist(lambda: self._download(file_id, path), seconds=_TRANSFER_SECONDS)
+    async def download(self, file_id: str, path: Path) -> bool:
+        """Puts the content of a file of the server's there; False where the server has it no longer."""
+        return await self._insist(lambda: self._download(file_id, path), seconds=_TRANSFER_SECONDS)
 
     async def _upload(self, path: Path) -> str:
         content = await asyncio.to_thread(path.read_bytes)
@@ -168,7 +169,7 @@ class BatchApi:
         await self._client.tell(f"/files/{file_id}/preprocess")
         return file_id
 
-    async def _download(self, file_id: str, path: Path) -> None:
+    async def _download(self, file_id: str, path: Path) -> bool:
         url, headers = f"{self._model.url}/files/{file_id}/content", dict(self._client.default_headers)
         headers = {**headers, "Accept": "application/binary"}
         for _ in range(_MOST_HOPS):
@@ -179,11 +180,15 @@ class BatchApi:
                     url = self._checked_place(urljoin(url, answer.headers["location"]))
                     headers = {}  # no key for the storage
                     continue
+                if answer.status_code in (404, 410):
+                    return False
                 if answer.status_code != 200:
                     content = await answer.aread()
                     raise _StatusError(answer.status_code, content, answer.headers.raw)
                 await _keep(answer.aiter_bytes(_BLOCK), path)
-                return
+            if _is_cut(path):
+                raise _StorageError("a file of the server's came cut off")
+            return True
         raise _StorageError("the server's storage sends on and on")
 
     def _checked_id(self, file_id: Any) -> str:
@@ -261,6 +266,16 @@ async def _keep(blocks: AsyncIterator[bytes], path: Path) -> None:
     with path.open("wb") as file:
         async for block in blocks:
             await asyncio.to_thread(file.write, block)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the last of a file's JSON lines is not whole."""
+    with path.open("rb") as file:
+        last = b"".join(deque(file, maxlen=1))
+    try:
+        return bool(last.strip()) and json.loads(last) is None
+    except (ValueError, RecursionError):
+        return True
 
 
 def _parsed(answer: httpx.Response) -> Any:

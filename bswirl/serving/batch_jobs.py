@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bswirl.errors import BswirlError
 from bswirl.serving.batch_api import OVER, BatchApi, Job, Pace
 from bswirl.serving.batch_log import BatchLog, BatchRecord, Line
 from bswirl.serving.batch_results import Outcome, read_results
@@ -18,6 +19,7 @@ from bswirl.serving.reading import Reading
 from bswirl.serving.request import part_of
 from bswirl.serving.setbacks import Setback
 
+_EMPTY_LOOKS = 5
 _GROWTH = 1.5  # of the time between two looks at a job
 _A_BREATH = 200  # lines after which others get their turn
 
@@ -93,12 +95,19 @@ class BatchJobs:
     async def _watch(self, batch: BatchRecord) -> tuple[Job, float]:
         """The job once it is over, and how many seconds that was watched."""
         started, wait = time.monotonic(), self._pace.first
-        said = ""
+        said, empty = "", 0
         while True:
             job = await self._api.job(batch.job_id or "")
             done = round(batch.lines * job.progress / 100)
             self._waiting[batch.number] = batch.lines - done
-            if job.status in OVER:
+            if job.status == "COMPLETED" and job.output_file is None and job.error_file is None:
+                empty += 1  # its files may be named a moment later; asking again would be paid again
+                if empty > _EMPTY_LOOKS:
+                    raise BswirlError(
+                        f"batch job {job.job_id} is complete, and the server names no file with its replies",
+                        "`bswirl runs resume` looks again",
+                    )
+            elif job.status in OVER:
                 return job, time.monotonic() - started
             stage = job.status.lower().replace("_", " ")
             words = f"batch {batch.number}: {done:,} of {batch.lines:,} done, says the server ({stage})"
@@ -116,7 +125,9 @@ class BatchJobs:
             if file_id is None:
                 continue
             path = self._log.download_file(batch.number, what)
-            await self._api.download(file_id, path)
+            if not await self._api.download(file_id, path):
+                self._say(f"batch {batch.number}: the server has its {what} no longer (file {file_id})")
+                continue
             for line, outcome in read_results(path, lines, self._model, batch.without, self._key):
                 if line.key in told:
                     continue

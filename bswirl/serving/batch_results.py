@@ -34,7 +34,11 @@ def read_results(
             if not isinstance(name, str) or name in seen or name not in lines:
                 continue
             seen.add(name)
-            yield lines[name], _outcome(found, lines[name], model, without, key)
+            try:
+                outcome = _outcome(found, lines[name], model, without, key)
+            except (ValueError, RecursionError):
+                outcome = malformed("the line cannot be read", None, key)
+            yield lines[name], outcome
 
 
 def _outcome(
@@ -61,6 +65,6 @@ def _outcome(
 
 def _status(value: Any) -> int | None:
     """An HTTP status that says that something is wrong."""
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and value.isdecimal():
         value = int(value[:4])
     return value if type(value) is int and 300 <= value < 600 else None

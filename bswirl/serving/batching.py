@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bswirl.serving.answering import Answering, Row, check_prices
 from bswirl.serving.batch_api import BatchApi, Pace
@@ -155,7 +155,8 @@ async def _probe(api: BatchApi, ending: Ending) -> None:
     """Raises RefusedError where there is no batch API, and what the run ends with meanwhile."""
     probe = asyncio.create_task(api.jobs())
     try:
-        await asyncio.wait({probe, ending.future}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {probe, ending.future}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         ending.check()
         await probe
     finally:

@@ -50,6 +50,9 @@ class Batches:
         self.paid: Counter[str] = Counter()  # by the request's last message
         self.reached = {stage: threading.Event() for stage in REACHED}
         self.hang_at: str | None = None  # the stage's effect is there, and its answer never comes
+        self.cuts = 0  # downloads that end half-way, as if that were all
+        self.gone = 0  # downloads that are answered with 404
+        self.late = 0  # looks at a complete job that do not name its files yet
         self.extra_output: list[Line] = []
         self._dice = random.Random(3)
 
@@ -69,7 +72,7 @@ class Batches:
         if parts[0] == "files" and parts[2] == "preprocess":
             return "preprocess", _json({"id": parts[1], "object": "file"})
         if parts[0] == "files":
-            return "content", Fault(body=self.files[parts[1]])
+            return "content", self._content(parts[1])
         if path == "/batches" and request.method == "POST":
             return "create", self._new_job(request.body)
         if path == "/batches":
@@ -86,6 +89,16 @@ class Batches:
         self.uploads += 1
         place = f"{url.removesuffix('/v1')}/storage/{file_id}"
         return Fault(302, b"", {"location": place, "x-together-file-id": file_id})
+
+    def _content(self, file_id: str) -> Fault:
+        if self.gone:
+            self.gone -= 1
+            return status(404, "no such file")
+        content = self.files[file_id]
+        if self.cuts:
+            self.cuts -= 1
+            content = content[: len(content) // 2]
+        return Fault(body=content)
 
     def _new_job(self, asked: Line) -> Fault:
         assert asked["endpoint"] == "/v1/chat/completions"
@@ -134,6 +147,9 @@ class Batches:
         files: dict[str, Any] = {
             name: job[name] for name in ("output_file_id", "error_file_id") if name in job
         }
+        if self.late and job["fate"] == "COMPLETED":
+            self.late -= 1
+            files = {}
         error: dict[str, Any] = {"error": "the file is wrong"} if job["fate"] == "FAILED" else {}
         return {**told, **files, **error, "status": job["fate"], "progress": 100.0}
 

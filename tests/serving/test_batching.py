@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bswirl.errors import CancelledError, UsageError
+from bswirl.errors import BswirlError, CancelledError, UsageError
 from bswirl.serving import gathering
 from bswirl.serving.batch_api import Pace
 from bswirl.serving.batching import BatchEngine, open_batch_engine
@@ -215,6 +215,33 @@ class TestWhatGoesWrong:
                 ask(server, tmp_path, numbered(3))
             server.batches.answer = lambda _body, _paid: "now"
             assert texts(ask(server, tmp_path, numbered(3))[0]) == ["now"]
+
+    def test_files_that_come_late_or_in_halves(self, tmp_path: Path) -> None:
+        """Nothing is taken for missing that was only not there yet."""
+        with BatchServer() as server:
+            server.batches.cuts, server.batches.late = 2, 3
+            found = ask(server, tmp_path, numbered(20))
+            assert set(server.batches.paid.values()) == {1}
+        assert all(isinstance(reply, Reply) for reply in found)
+
+    def test_files_that_never_come(self, tmp_path: Path) -> None:
+        """The job stays open, and a later attempt collects it."""
+        with BatchServer() as server:
+            server.batches.late = 100
+            with pytest.raises(BswirlError, match="names no file"):
+                ask(server, tmp_path, numbered(5))
+            server.batches.late = 0
+            ask(server, tmp_path, numbered(5))
+            assert set(server.batches.paid.values()) == {1}
+
+    def test_output_that_is_gone(self, tmp_path: Path) -> None:
+        """It is asked for anew, so that the run is not stuck for ever."""
+        heard = Heard()
+        with BatchServer() as server:
+            server.batches.gone = 1
+            found = ask(server, tmp_path, numbered(5), heard=heard)
+        assert all(isinstance(reply, Reply) for reply in found)
+        assert any("no longer" in line for line in heard.lines)
 
     def test_no_batch_api(self, tmp_path: Path) -> None:
         with FaultServer() as server, pytest.raises(RefusedError, match="has no batch API"):
