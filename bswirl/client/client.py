@@ -212,7 +212,7 @@ class Client(Session):
         return saved[name]
 
     def save_selection(self, name: str, selection: Selection, *, replace: bool = False) -> SavedSelection:
-        """Saves a selection. Raises InputError where its name is taken by another, unless told to `replace`."""
+        """Saves a selection. Raises InputError where another has its name, unless told to `replace`."""
         return _saved(self.call("selection_save", name=name, **selection.to_json(), replace=replace))
 
     def delete_selection(self, name: str) -> bool:

@@ -256,7 +256,7 @@ class TestEnds:
             with pytest.raises(RefusedError) as caught:
                 async with engine_for(served(server), tmp_path) as engine:
                     await ask_all(engine, [asking(str(index)) for index in range(100)])
-            assert len(server.requests) <= 16
+            assert len(server.requests) <= 48  # the first ones out together: three quarters of in_flight
         assert said in caught.value.message
         assert remedy in caught.value.remedy
         assert "\n" not in str(caught.value)
@@ -603,5 +603,5 @@ async def test_finds_what_the_server_has_room_for(tmp_path: Path) -> None:
         async with engine_for(served(server, in_flight=64), tmp_path) as engine:
             outcomes = await ask_all(engine, [asking(str(index)) for index in range(200)])
         assert all(isinstance(outcome, Reply) for outcome in outcomes)
-        assert len(server.requests) - 200 < 80
+        assert len(server.requests) - 200 < 120  # 38 of the first 48
         assert server.requests[-1].at - server.requests[0].at < 3 * 200 / 10 * 0.1
