@@ -89,7 +89,7 @@ class TestKilled:
         train(straight)
         rows = sum(
             row["t"] != "progress" for row, _ in read_journal(straight.journal_file)
-        )  # these by the clock
+        )
         for dies_at in range(0, rows - 1, 2):
             killed = make_run(tmp_path / f"killed{dies_at}", policy, **settings)
             written = iter(range(1000))
