@@ -87,9 +87,7 @@ class TestKilled:
         settings = {"probe_every": 2, **VALIDATED}
         straight = make_run(tmp_path / "straight", policy, **settings)
         train(straight)
-        rows = sum(
-            row["t"] != "progress" for row, _ in read_journal(straight.journal_file)
-        )
+        rows = sum(row["t"] != "progress" for row, _ in read_journal(straight.journal_file))
         for dies_at in range(0, rows - 1, 2):
             killed = make_run(tmp_path / f"killed{dies_at}", policy, **settings)
             written = iter(range(1000))
