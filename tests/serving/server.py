@@ -249,10 +249,10 @@ class FaultServer:
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
         whole = fault.sent is None
+        if fault.is_reply and not reader.at_eof():
+            self.completed.append(request)  # before it is sent: whoever has the reply finds it here
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + fault.body[: fault.sent])
         await writer.drain()
-        if fault.is_reply and not reader.at_eof():
-            self.completed.append(request)
         return whole
 
     def _choose(self, request: Request) -> Fault:
