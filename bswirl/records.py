@@ -248,6 +248,34 @@ class ActionDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionShift:
+    """The log-prob shift of a held-out action, summed over its tokens."""
+
+    action_id: int
+    shift: float | None
+    n_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionShifts:
+    """What one training run's probe measured last on a question's actions; nothing where none did."""
+
+    run_id: int | None = None
+    step: int | None = None
+    shifts: tuple[ActionShift, ...] = ()
+    runs: tuple[int, ...] = ()  # every run that measured them, newest first
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompt:
+    """A prompt that a run asked with."""
+
+    sha: str
+    purpose: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is. `rate` is in units a second of this attempt; 0 when unknown."""
 

@@ -9,12 +9,13 @@ from typing import Any
 from textual.binding import Binding
 
 # Contexts name who carries an action out: the app, a screen, or a kind of widget.
-APP, MAIN, ROWS, CHOICE, TREE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
+APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "app",
     "main",
     "rows",
     "choice",
     "tree",
+    "compare",
     "text",
     "runs",
     "run",
@@ -36,6 +37,7 @@ class ActionSpec:
     contexts: tuple[str, ...]
     footer: int = 0  # its place in the footer; 0: not there
     palette: bool = True  # offered in the command palette
+    takes_key: bool = False  # which of its keys was pressed is a parameter
 
     @property
     def method(self) -> str:
@@ -62,6 +64,9 @@ _SIGNS = {
     "pageup": "pgup",
     "left_curly_bracket": "{",
     "right_curly_bracket": "}",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "minus": "-",
     "full_stop": ".",
 }
 
@@ -89,6 +94,7 @@ def _make(
             contexts=placed,
             footer=row[4] if len(row) > 4 else 0,
             palette=row[5] if len(row) > 5 else True,
+            takes_key=row[6] if len(row) > 6 else False,
         )
         for row in rows
     )
@@ -111,7 +117,9 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Questions",
         MAIN,
         (
-            ("question.search", "slash", "search", "Show the questions that contain some words.", 11),
+            ("question.search", "slash", "search", "Find words in questions and in their steps.", 11),
+            ("question.match", "n", "next match", "Go to the next step with the words searched for."),
+            ("question.match_back", "N", "match before", "Go to the step with those words before."),
             ("question.filter", "f", "filter", "Choose which questions the list shows.", 10),
             (
                 "question.sort",
@@ -131,7 +139,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (
             ("tree.open", "l right", "open", "Open the steps that follow, then go to the first of them."),
             ("tree.close", "h left", "close", "Close the steps that follow, then go to the step before."),
-            ("tree.toggle", "space enter", "open/close", "Open or close the steps that follow."),
+            ("tree.toggle", "space", "open/close", "Open or close the steps that follow."),
+            ("tree.compare", "enter", "compare", "See this step beside its siblings.", 9),
             (
                 "tree.sibling_next",
                 "right_curly_bracket",
@@ -150,10 +159,51 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ),
     ),
     *_make(
+        "Siblings side by side",
+        COMPARE,
+        (
+            ("compare.next", "l right right_curly_bracket", "next", "Go to the next candidate.", 0, False),
+            (
+                "compare.previous",
+                "h left left_curly_bracket",
+                "previous",
+                "Go to the candidate before.",
+                0,
+                False,
+            ),
+            (
+                "compare.pick",
+                "2 3 4 5 6 7 8 9",
+                "candidate",
+                "Go to the candidate with that digit.",
+                0,
+                False,
+                True,
+            ),
+            ("compare.words", "w", "differences", "Highlight the words in which candidates differ.", 6),
+            ("compare.against", "W", "compare with", "Compare the others' words with this candidate's.", 7),
+            ("compare.follow", "enter", "what follows", "Go on to the candidates that follow this one.", 9),
+            ("compare.before", "minus", "what led here", "Go back to the candidates of the step before."),
+            ("compare.leave", "escape", "outline", "Go back to the outline.", 20),
+        ),
+    ),
+    *_make(
+        "Detail",
+        MAIN,
+        (
+            ("detail.judge", "i", "judge", "Read the judge's exact prompt and its raw reply."),
+            ("detail.labels", "L", "label history", "Read who labelled this step, when, why, and how."),
+            ("detail.logprobs", "p", "log-probs", "Read every sample's log-prob, and what training changed."),
+            ("detail.run", "P", "shift's run", "Choose the training run whose log-prob shift is shown."),
+        ),
+    ),
+    *_make(
         "View",
         MAIN,
         (
             ("view.gold", "s", "gold", "Show or hide the gold solution.", 8),
+            ("view.back", "left_square_bracket", "back", "Go back to what you looked at before."),
+            ("view.forward", "right_square_bracket", "forward", "Go forward again."),
             ("view.list", "t", "list", "Show or hide the list of questions.", 12),
             ("view.next_pane", "tab", "pane", "Go to the next pane.", 0, False),
             ("view.previous_pane", "shift+tab", "pane before", "Go to the pane before.", 0, False),
@@ -237,7 +287,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *_make(
         "Everywhere",
         MAIN,
-        (("app.leave", "q", "quit", "Leave the app; runs go on.", 22),),
+        (("app.leave", "q", "quit", "Leave the app (first the candidates side by side); runs go on.", 22),),
     ),
     *_make(
         "Everywhere",
@@ -274,8 +324,8 @@ def bindings(*contexts: str) -> list[Binding]:
     """The bindings of a screen or widget that carries out the actions of these contexts."""
     return [
         Binding(
-            key=",".join(entry.keys),
-            action=entry.method,
+            key=key,
+            action=f"{entry.method}('{key}')" if entry.takes_key else entry.method,
             description=entry.label,
             show=False,
             key_display=entry.key_display,
@@ -284,4 +334,5 @@ def bindings(*contexts: str) -> list[Binding]:
         )
         for entry in ACTIONS
         if any(context in entry.contexts for context in contexts)
+        for key in (entry.keys if entry.takes_key else (",".join(entry.keys),))
     ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.timer import Timer
@@ -24,6 +26,7 @@ from bswirl_tui.screens.dialogs import Problem
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
+from bswirl_tui.terminal.thin import ThinDriver
 from bswirl_tui.text import line
 from bswirl_tui.themes import DARK, FALLBACK_VARIABLES, LIGHT, PLAIN, THEMES, fitting_theme, palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
@@ -68,6 +71,10 @@ class BswirlApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACK_VARIABLES)
+
+    def get_driver_class(self) -> type[Driver]:
+        fitting = super().get_driver_class()
+        return ThinDriver if fitting is LinuxDriver else fitting
 
     def get_default_screen(self) -> Screen[Any]:
         return MainScreen(self.state)
@@ -170,7 +177,16 @@ class BswirlApp(App[int]):
     def action_app_commands(self) -> None:
         self.action_command_palette()
 
+    def on_resize(self) -> None:
+        self._send_all()
+
+    def _send_all(self) -> None:
+        """Has the next drawing sent whole, whatever the terminal shows."""
+        if isinstance(self._driver, ThinDriver):
+            self._driver.thin.forget()
+
     def action_app_refresh(self) -> None:
+        self._send_all()
         self._changed(ProjectChanged.everything())
         self.refresh(layout=True)
 

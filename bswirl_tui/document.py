@@ -55,7 +55,7 @@ class Reader:
 
 def question_document(outline: Outline, reader: Reader) -> Document:
     """The question itself, and what its first group looks like."""
-    parts = [*_problem(outline.tree.question, reader), BLANK]
+    parts = [*problem(outline.tree.question, reader.palette, gold=reader.gold), BLANK]
     group = outline.group_after(ROOT)
     if group is None:
         key = actions.spec("run.new").key_display
@@ -69,7 +69,7 @@ def question_document(outline: Outline, reader: Reader) -> Document:
 def step_document(outline: Outline, action: Action, detail: ActionDetail | None, reader: Reader) -> Document:
     """A step in its place. What only the owner knows (`detail`) may still be on its way."""
     colours = reader.palette
-    parts = [*_problem(outline.tree.question, reader), BLANK]
+    parts = [*problem(outline.tree.question, reader.palette, gold=reader.gold), BLANK]
     prefix = outline.prefix(action)
     if prefix:
         parts.append(heading("Steps so far", colours))
@@ -101,14 +101,14 @@ def group_words(group: Group, colours: Palette) -> Text:
     return Text().append(name, style).append(separator + separator.join(facts), colours.muted)
 
 
-def _problem(question: Question, reader: Reader) -> list[Paragraph]:
-    colours = reader.palette
+def problem(question: Question, colours: Palette, *, gold: bool) -> list[Paragraph]:
+    """The question with its gold answer, and the gold solution where it is asked for."""
     place = line(f"{question.address}{glyphs().separator}{question.split}", colours.muted, limit=80)
     parts = [heading("Problem", colours, place), Paragraph(Text(clean(question.text)))]
     known = question.gold is not None
-    gold = line(question.gold or "", colours.strong) if known else Text("unknown", colours.muted)
-    parts.append(Paragraph(Text("Gold answer ", colours.muted) + gold))
-    if reader.gold:
+    answer = line(question.gold or "", colours.strong) if known else Text("unknown", colours.muted)
+    parts.append(Paragraph(Text("Gold answer ", colours.muted) + answer))
+    if gold:
         parts += [BLANK, heading("Gold solution", colours)]
         if question.solution:
             parts.append(Paragraph(Text(clean(question.solution))))
@@ -128,6 +128,7 @@ def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:
         Paragraph(Text(clean(action.text), colours.strong)),
         BLANK,
         Paragraph(_reward_words(action, colours)),
+        *_logprob_words(outline, action, colours),
     ]
     if action.conflict:
         words = "Auditors disagree: the judge's verdict stands until it is decided."
@@ -137,6 +138,20 @@ def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:
     if after is not None:
         parts.append(Paragraph(Text("leads to a ", colours.muted) + group_words(after, colours)))
     return parts
+
+
+def _logprob_words(outline: Outline, action: Action, colours: Palette) -> list[Paragraph]:
+    """Mean log-prob over samples, and what training did to it."""
+    parts = []
+    if action.logprob is not None:
+        words = f"log-prob {signed(action.logprob)}"
+        if action.n_tokens:
+            words += f", {signed(action.logprob / action.n_tokens, 3)} a token"
+        parts.append(Text(words, colours.muted))
+    found = outline.shift(action)
+    if found is not None and found.shift is not None:
+        parts.append(Text(f"shift {signed(found.shift)} in run {outline.shifts.run_id}", colours.muted))
+    return [Paragraph(joined(parts, style=colours.faint))] if parts else []
 
 
 def _reward_words(action: Action, colours: Palette) -> Text:
@@ -226,10 +241,11 @@ def _labels(labels: Sequence[Label], reader: Reader) -> list[Paragraph]:
             line(name, colours.human, limit=60),
             Text("decides", colours.warn) if label.adjudicates else Text(),
             Text("flagged", colours.warn) if label.flagged else Text(),
+            Text("blind", colours.muted) if label.blind else Text(),
             line(label.reason, limit=2000) if label.reason else Text(),
             Text(moment(label.created_at), colours.muted),
         ]
-        facts[3].no_wrap = False
+        facts[4].no_wrap = False
         withdrawn = label.value == "withdrawn"
         sign = Text(label.value, colours.muted if withdrawn else colours.human)
         parts.append(Paragraph(joined(facts, style=colours.faint), sign, indent=max(2, len(label.value) + 1)))

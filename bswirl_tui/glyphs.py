@@ -29,6 +29,9 @@ class Glyphs:
     bullet: str
     bar_full: str
     bar_empty: str
+    gap: str  # words of another text are missing here
+    match: str  # a step with the words searched for
+    column: str  # between columns
     separator: str  # three cells, between facts on a line
 
 
@@ -52,6 +55,9 @@ UNICODE = Glyphs(
     bullet="•",
     bar_full="━",
     bar_empty="─",
+    gap="‸",
+    match="»",
+    column="│",
     separator=" · ",
 )
 
@@ -75,6 +81,9 @@ ASCII = Glyphs(
     bullet="*",
     bar_full="=",
     bar_empty="-",
+    gap="^",
+    match="/",
+    column="|",
     separator=" | ",
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bswirl.records import Action, QuestionTree
+from bswirl.records import Action, ActionShift, QuestionShifts, QuestionTree
 from bswirl_tui.glyphs import glyphs
 
 ROOT = 0  # the line of the question itself, in place of an action's number
@@ -22,6 +22,11 @@ class Group:
     @property
     def samples(self) -> int:
         return sum(action.samples for action in self.actions)
+
+    @property
+    def backbone(self) -> Action:
+        """The first candidate that lies on a backbone, else the first."""
+        return next((action for action in self.actions if action.backbone), self.actions[0])
 
     @property
     def rated(self) -> tuple[Action, ...]:
@@ -58,8 +63,11 @@ class Line:
 class Outline:
     """The lines of a tree. Only what is open is ever built; `opened` holds action numbers (and ROOT)."""
 
-    def __init__(self, tree: QuestionTree, opened: set[int] | None = None) -> None:
+    def __init__(
+        self, tree: QuestionTree, opened: set[int] | None = None, shifts: QuestionShifts | None = None
+    ) -> None:
         self.tree = tree
+        self.shifts = shifts or QuestionShifts()
         self.opened = {ROOT} if opened is None else opened
         groups = {
             state: Group(state, tuple(actions)) for state, actions in tree.by_state().items() if actions
@@ -99,6 +107,38 @@ class Outline:
         if self._prefixes is None:
             self._prefixes = self.tree.prefixes()
         return self._prefixes.get(action.state_id, ())
+
+    def shift(self, action: Action) -> ActionShift | None:
+        """What the probe measured on an action."""
+        return next((shift for shift in self.shifts.shifts if shift.action_id == action.action_id), None)
+
+    # words searched for
+
+    def matches(self, words: str) -> list[int]:
+        """The lines with those words, open or not, from top to bottom; ROOT for the question."""
+        wanted = words.lower()
+        question = self.tree.question
+        found = [ROOT] if wanted in f"{question.address} {question.text}".lower() else []
+        return found + [action.action_id for action in self._in_order() if wanted in action.text.lower()]
+
+    def match_beside(self, key: int, words: str, direction: int) -> int | None:
+        """The next line with those words below (1) or above (-1) a line."""
+        order = {ROOT: 0} | {action.action_id: n for n, action in enumerate(self._in_order(), 1)}
+        here = order.get(key, 0)
+        matches = self.matches(words)[::direction]
+        return next((match for match in matches if (order[match] - here) * direction > 0), None)
+
+    def _in_order(self) -> Iterator[Action]:
+        """Every action, as the lines would stand if all were open."""
+        group = self.group_after(ROOT)
+        waiting = list(reversed(group.actions)) if group else []
+        while waiting:
+            action = waiting.pop()
+            yield action
+            after = self.group_after(action.action_id)
+            waiting += reversed(after.actions) if after else ()
+
+    # where lines are
 
     def index(self, key: int) -> int | None:
         """The line of an action; None where it is not in sight."""

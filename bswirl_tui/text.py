@@ -45,6 +45,12 @@ def fit(text: Text, width: int) -> Text:
     return text
 
 
+def right(text: Text, width: int) -> Text:
+    """`text` at the right of `width` cells."""
+    text.pad_left(max(0, width - text.cell_len))
+    return text
+
+
 def segments(text: Text, console: Console) -> list[Segment]:
     """`text` for the line API, its base style included."""
     drawn = text.copy()

@@ -19,9 +19,12 @@ from bswirl.records import (
     NewQuestion,
     PlacedQuestion,
     QuestionRow,
+    QuestionShifts,
     QuestionTree,
     Run,
     SampleRow,
+    StoredPrompt,
+    Verdict,
     from_json,
     to_json,
 )
@@ -81,6 +84,15 @@ class Client(Session):
         """Everything about one action. Raises InputError where there is none of that number."""
         return from_json(ActionDetail, self.call("action", action_id=action_id))
 
+    def group_verdicts(self, action_id: int) -> list[Verdict]:
+        """The verdicts in force on an action and its siblings, by action."""
+        return [from_json(Verdict, verdict) for verdict in self.call("group_verdicts", action_id=action_id)]
+
+    def prompt(self, sha: str) -> StoredPrompt | None:
+        """The prompt of that hash, where a run of this project stored it."""
+        found = self.call("prompt", sha=sha)
+        return from_json(StoredPrompt, found) if found else None
+
     def group(self, action_id: int) -> list[Action]:
         """The action with its siblings, in the order of their numbers."""
         detail = self.action(action_id)
@@ -139,6 +151,11 @@ class Client(Session):
     def shifts(self, run_id: int, step: int | None = None) -> list[dict[str, Any]]:
         """Log-prob shifts of held-out actions: `{"step", "action_id", "reward", "shift", "n_tokens"}`."""
         return list(self.call("shifts", run_id=run_id, step=step))
+
+    def question_shifts(self, question_id: int, run_id: int | None = None) -> QuestionShifts:
+        """The last log-prob shifts of a question's actions, by that run or the newest that measured any."""
+        found = self.call("question_shifts", question_id=question_id, run_id=run_id)
+        return from_json(QuestionShifts, found)
 
     def answers(self, run_id: int) -> list[dict[str, Any]]:
         """What an evaluation's questions were answered, by question.

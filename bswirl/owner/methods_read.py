@@ -10,6 +10,7 @@ from bswirl.owner.certificates import certificates
 from bswirl.owner.selections import filters_of, selection_counts, selections
 from bswirl.owner.session import Session
 from bswirl.store import queries
+from bswirl.store.candidates import read_group_verdicts, read_prompt, read_question_shifts
 from bswirl.store.database import snapshot
 from bswirl.store.exports import export_samples
 from bswirl.store.fields import INT64, Fields
@@ -106,6 +107,20 @@ def _shifts(session: Session, params: Fields) -> Any:
     step = params.optional_integer("step", high=INT64)
     with snapshot(session.cursor) as cursor:
         return queries.read_shifts(cursor, params.integer("run_id"), step)
+
+
+def _question_shifts(session: Session, params: Fields) -> Any:
+    with snapshot(session.cursor) as cursor:
+        return read_question_shifts(cursor, params.integer("question_id"), params.optional_integer("run_id"))
+
+
+def _group_verdicts(session: Session, params: Fields) -> Any:
+    with snapshot(session.cursor) as cursor:
+        return read_group_verdicts(cursor, params.integer("action_id", high=INT64))
+
+
+def _prompt(session: Session, params: Fields) -> Any:
+    return read_prompt(session.cursor, params.text("sha"))
 
 
 def _answers(session: Session, params: Fields) -> Any:
@@ -209,6 +224,9 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "run": _run,
     "metrics": _metrics,
     "shifts": _shifts,
+    "question_shifts": _question_shifts,
+    "group_verdicts": _group_verdicts,
+    "prompt": _prompt,
     "answers": _answers,
     "judges": _judges,
     "judge_flips": _judge_flips,

@@ -30,6 +30,10 @@ SORTS = {
     "labelled": "labelled",
     "address": "dataset, external_id",
 }
+_SEARCHED = (
+    "(contains(lower(dataset || ':' || external_id || ' ' || text), lower($search))"
+    " OR question_id IN (SELECT unnest($with_step)))"
+)
 SHOWN_TEXT = 300  # characters of a question in a list
 
 _COUNTS = (
@@ -55,10 +59,11 @@ def list_questions(
         raise UsageError(f"`{only}` is no filter", f"filters are {', '.join(FILTERS)}")
     if sort not in SORTS:
         raise UsageError(f"questions cannot be sorted by `{sort}`", f"sort by {', '.join(SORTS)}")
-    where, values = [FILTERS[only]], {}
+    where: list[str] = [FILTERS[only]]
+    values: dict[str, Any] = {}
     if search:
-        where.append("contains(lower(dataset || ':' || external_id || ' ' || text), lower($search))")
-        values["search"] = search
+        where.append(_SEARCHED)
+        values["search"], values["with_step"] = search, _with_step(cursor, search)
     for column, value in (("dataset", dataset), ("split", split)):
         if value is not None:
             where.append(f"{column} = ${column}")
@@ -79,6 +84,14 @@ def list_questions(
         values,
     ).fetchall()
     return [QuestionRow(*row) for row in rows], total[0] if total else 0
+
+
+def _with_step(cursor: Cursor, search: str) -> list[int]:
+    """The questions with those words in a step."""
+    found = cursor.execute(
+        "SELECT DISTINCT question_id FROM actions WHERE contains(lower(text), lower(?))", [search]
+    ).fetchall()
+    return [question_id for (question_id,) in found]
 
 
 def list_datasets(cursor: Cursor) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from bswirl.errors import InputError
 from bswirl.records import Action, ActionDetail, Question, QuestionTree, Sample, State, Verdict
@@ -15,6 +16,11 @@ from bswirl.store.rewards import RANGE, actions_with_advantage
 
 QUESTIONS_A_BLOCK = 64
 
+VERDICTS = (
+    "verdict_id, action_id, run_id, name, model, prompt_sha, status, correct, progress, reward, rationale,"
+    " raw, created_at, votes, cost, prompt_tokens, completion_tokens, duplicate_of"
+    " FROM verdicts JOIN judges USING (judge_id)"
+)
 _QUESTION = "question_id, dataset, split, external_id, text, gold, solution"
 _ACTIONS = actions_with_advantage(RANGE)
 
@@ -103,16 +109,16 @@ def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
 
 def _verdicts(cursor: Cursor, action_id: int, question_id: int) -> tuple[Verdict, ...]:
     rows = cursor.execute(
-        "SELECT verdict_id, action_id, run_id, name, model, prompt_sha, status, correct, progress, reward,"
-        " rationale, raw, created_at, votes, cost, prompt_tokens, completion_tokens, duplicate_of"
-        " FROM verdicts JOIN judges USING (judge_id)"
-        " WHERE question_id = ? AND action_id = ? ORDER BY verdict_id DESC",
+        f"SELECT {VERDICTS} WHERE question_id = ? AND action_id = ? ORDER BY verdict_id DESC",
         [question_id, action_id],
     ).fetchall()
-    return tuple(
-        Verdict(*(*row[:12], iso(row[12]), None if row[13] is None else json.loads(row[13]), *row[14:]))
-        for row in rows
-    )
+    return tuple(verdict_of(row) for row in rows)
+
+
+def verdict_of(row: tuple[Any, ...]) -> Verdict:
+    """The verdict of a row of VERDICTS."""
+    votes = None if row[13] is None else json.loads(row[13])
+    return Verdict(*(*row[:12], iso(row[12]), votes, *row[14:]))
 
 
 def _samples(cursor: Cursor, action_id: int, question_id: int) -> tuple[Sample, ...]:

@@ -58,5 +58,11 @@ def legend_paragraphs(colours: Palette) -> list[Paragraph]:
         (Text(signs.backbone, colours.accent), "on a trajectory's backbone"),
         (Text(signs.live, colours.good), "leads to a live group: its rewards differ, so it teaches"),
         (Text(signs.dead, colours.muted), "leads to a dead group: its rewards are all equal"),
+        (Text(signs.match, colours.warn), "has the words searched for"),
+        (Text("shift", colours.muted), "what training did to the log-prob of a held-out step"),
+        (
+            Text(signs.gap, colours.warn),
+            "side by side: the text compared with has more words here",
+        ),
     ]
     return [heading("Signs", colours), *(Paragraph(Text(words), sign, indent=_KEYS) for sign, words in rows)]

@@ -52,7 +52,7 @@ class Labelling(ProjectScreen):
         self._label("unsure")
 
     def action_label_with_reason(self) -> None:
-        action = self._step()
+        action = self.step_here()
         if action is None:
             return
 
@@ -64,7 +64,7 @@ class Labelling(ProjectScreen):
 
     def action_label_reason(self) -> None:
         """Labels stay as they were set: a new reason is a new label of the same value."""
-        action = self._step()
+        action = self.step_here()
         if action is None:
             return
 
@@ -72,7 +72,7 @@ class Labelling(ProjectScreen):
             self.keep_detail(detail)
             mine = own_label(detail, self.state.auditor)
             if mine is None:
-                self._say("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
+                self.tell("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
                 return
             self._ask_why(f"Reason of your label {mine.value}", action, mine.value, mine.reason or "")
 
@@ -99,7 +99,7 @@ class Labelling(ProjectScreen):
         def done(result: tuple[Label | None, QuestionTree | None]) -> None:
             label, tree = result
             if label is None:
-                self._say("You have no label left to withdraw.")
+                self.tell("You have no label left to withdraw.")
                 return
             if tree is not None and self.tree_view.shows(tree):
                 self.refresh_tree(tree)
@@ -108,22 +108,22 @@ class Labelling(ProjectScreen):
             if here and self.tree_view.key == pressed_at:  # not where one has moved on meanwhile
                 self.tree_view.goto(label.action_id)
             where = "" if here else ", on another question"
-            self._say(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
+            self.tell(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
 
         self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
 
-    def _step(self) -> Action | None:
+    def step_here(self) -> Action | None:
         """The step to label; None, with a word why, where there is none or another question is on its way."""
         action = self.tree_view.action_here
         if self.awaits_tree:
-            self._say("The next question is still being read: the key was not taken.")
+            self.tell("The next question is still being read: the key was not taken.")
             return None
         if action is None:
-            self._say("Put the cursor on a step to label it.")
+            self.tell("Put the cursor on a step to label it.")
         return action
 
     def _label(self, value: str) -> None:
-        action = self._step()
+        action = self.step_here()
         if action is not None:
             self._set(action, value, None)
 
@@ -157,7 +157,8 @@ class Labelling(ProjectScreen):
             words.append("; auditors disagree", colours.warn)
         self.bswirl.say(words)
 
-    def _say(self, words: str) -> None:
+    def tell(self, words: str) -> None:
+        """Says in the line of keys why something was not done."""
         self.bswirl.say(line(words, palette(self.app).warn))
 
 

@@ -13,18 +13,19 @@ from textual.containers import Container, Horizontal
 from textual.widgets import Input
 
 from bswirl.errors import BswirlError
-from bswirl.records import ActionDetail, QuestionTree
+from bswirl.records import ActionDetail, QuestionShifts, QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
+from bswirl_tui.screens.comparing import Comparing
 from bswirl_tui.screens.dialogs import Choice, Choose
-from bswirl_tui.screens.labelling import Labelling
 from bswirl_tui.screens.runs_entry import RunsEntry
 from bswirl_tui.state import AppState
 from bswirl_tui.text import count
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.detail import DetailView
 from bswirl_tui.widgets.question_list import PAGE, QuestionList
 from bswirl_tui.widgets.row_list import RowList
@@ -46,7 +47,7 @@ EMPTY_PROJECT = (
 )
 
 
-class MainScreen(Labelling, RunsEntry):
+class MainScreen(Comparing, RunsEntry):
     """What the app opens with."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.MAIN)]
@@ -54,6 +55,8 @@ class MainScreen(Labelling, RunsEntry):
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self._begun = False
+        self._wanted: int | None = None  # the question whose tree is on screen or on its way
+        self._apart: int | None = None  # what the list had selected when another question was opened
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
 
     def compose(self) -> ComposeResult:
@@ -65,6 +68,7 @@ class MainScreen(Labelling, RunsEntry):
                 yield TreeView(id="tree")
                 yield Rule(id="work-rule")
                 yield DetailView(id="detail")
+                yield CompareView(id="compare")
         yield SearchLine()
         yield KeyBar()
 
@@ -82,8 +86,10 @@ class MainScreen(Labelling, RunsEntry):
 
     @property
     def awaits_tree(self) -> bool:
-        chosen, shown = self.questions.selected, self.tree_view.outline
-        return chosen is not None and (shown is None or shown.tree.question.question_id != chosen.question_id)
+        outline, selected = self.tree_view.outline, self.questions.selected
+        shown = outline.tree.question.question_id if outline is not None else None
+        chosen = selected is not None and selected.question_id not in (shown, self._apart)
+        return chosen or (self._wanted is not None and shown != self._wanted)
 
     def on_mount(self) -> None:
         self.tree_view.focus()
@@ -121,32 +127,77 @@ class MainScreen(Labelling, RunsEntry):
 
     @on(QuestionList.QuestionSelected)
     def _question_selected(self, event: QuestionList.QuestionSelected) -> None:
-        self._load_tree(event.row.question_id)
+        self._apart = None
+        self.load_question(event.row.question_id)
 
     @on(RowList.Chosen, "#questions")
     def _question_chosen(self) -> None:
-        self.tree_view.focus()
+        (self.compare_view if self.comparing else self.tree_view).focus()
 
-    def _load_tree(self, question_id: int) -> None:
-        self.bswirl.ask_owner(self, "tree", lambda client: client.tree(question_id), self._tree_read)
+    def open_question(self, question_id: int) -> None:
+        selected = self.questions.selected
+        self._apart = selected.question_id if selected is not None else None
+        self.load_question(question_id)
 
-    def _tree_read(self, tree: QuestionTree) -> None:
-        self.tree_view.show_tree(tree)
+    def load_question(self, question_id: int) -> None:
+        """Reads a question's tree, to show it."""
+        self._wanted = question_id
+        run_id = self.shift_run
+
+        def work(client: Client) -> tuple[QuestionTree, QuestionShifts]:
+            return client.tree(question_id), measured_shifts(client, question_id, run_id)
+
+        self.bswirl.ask_owner(self, "tree", work, self._tree_read)
+
+    def _tree_read(self, found: tuple[QuestionTree, QuestionShifts]) -> None:
+        new = not self.tree_view.shows(found[0])
+        self.tree_view.words = self.words
+        self.tree_view.show_tree(*found)
+        self.arrive(found[0], new=new)
+
+    def reload_shifts(self) -> None:
+        outline, run_id = self.tree_view.outline, self.shift_run
+        if outline is None:
+            return
+        question_id = outline.tree.question.question_id
+
+        def done(shifts: QuestionShifts) -> None:
+            shown = self.tree_view.outline
+            if shown is not None and shown.tree.question.question_id == question_id:
+                self.tree_view.show_shifts(shifts)
+                self._show_current()
+
+        self.bswirl.ask_owner(
+            self, "shifts", lambda client: measured_shifts(client, question_id, run_id), done
+        )
 
     # steps
 
     @on(TreeView.StepSelected)
-    def _step_selected(self, event: TreeView.StepSelected) -> None:
-        known = self._details.get(event.key)
+    def _step_selected(self) -> None:
+        self._show_current()
+        self.seen()
+
+    def _show_current(self) -> None:
+        if self.comparing:
+            self.show_candidates()
+        else:
+            self.show_step()
+
+    def show_step(self) -> None:
+        key = self.tree_view.key
+        if key is None:
+            return
+        known = self._details.get(key)
         self.detail_view.auditor = self.state.auditor
-        self.detail_view.show_step(self.tree_view.outline, event.key, known)
-        if event.key != ROOT and known is None:
-            self._load_detail(event.key)
+        self.detail_view.show_step(self.tree_view.outline, key, known)
+        if key != ROOT and known is None:
+            self._load_detail(key)
 
     def _load_detail(self, action_id: int) -> None:
         def done(detail: ActionDetail) -> None:
             self.keep_detail(detail)
-            if self.tree_view.key == action_id:
+            if self.tree_view.key == action_id and not self.comparing:
                 self.detail_view.auditor = self.state.auditor
                 self.detail_view.show_step(self.tree_view.outline, action_id, detail)
 
@@ -165,19 +216,25 @@ class MainScreen(Labelling, RunsEntry):
         if not self._begun:
             self._begin()
             return
+        if "metrics" in change.topics:
+            self.reload_shifts()
         if not change.topics & {"questions", "labels", "verdicts"}:
             return
         self.questions.invalidate()
         self._details.clear()
+        self.forget_verdicts()
         outline = self.tree_view.outline
-        if outline is not None and change.touches(outline.tree.question.question_id):
-            self._load_tree(outline.tree.question.question_id)
+        if outline is not None and not self.awaits_tree and change.touches(outline.tree.question.question_id):
+            self.load_question(outline.tree.question.question_id)
+        elif self.comparing:
+            self.show_candidates()
         elif "verdicts" in change.topics and (key := self.tree_view.key):  # a certificate of its judge
             self._load_detail(key)
 
     def refresh_tree(self, tree: QuestionTree) -> None:
         """Shows a newer state of the question on screen."""
         self._details.clear()
+        self.forget_verdicts()
         self.tree_view.show_tree(tree)
         self.questions.invalidate()
 
@@ -229,6 +286,7 @@ class MainScreen(Labelling, RunsEntry):
         self.app.push_screen(Choose("Dataset", choices, str(current)), chosen)
 
     def action_question_clear(self) -> None:
+        self.tree_view.show_words("")
         self._show(self.questions.query_shown.cleared())
 
     def action_question_next(self) -> None:
@@ -242,18 +300,23 @@ class MainScreen(Labelling, RunsEntry):
 
     @on(SearchLine.Changed)
     def _search_changed(self, event: SearchLine.Changed) -> None:
+        self.tree_view.show_words(event.words)
         self._show(replace(self.questions.query_shown, search=event.words))
 
     @on(SearchLine.Closed)
     def _search_closed(self) -> None:
-        (self.questions if self.questions.display else self.tree_view).focus()
+        self.to_first_match()
+        panes = (self.compare_view, self.questions, self.tree_view)
+        next(pane for pane in panes if pane.display).focus()
 
     def action_view_gold(self) -> None:
         self.detail_view.toggle_gold()
+        self.compare_view.set_gold(self.detail_view.show_gold)
 
     def action_view_list(self) -> None:
-        shown = not self.questions.display
-        self.questions.display = self.query_one("#list-rule").display = shown
+        if self.comparing:
+            return
+        self.toggle_class("-listless")
         if not self.questions.display and self.focused is None:
             self.tree_view.focus()
 
@@ -264,10 +327,19 @@ class MainScreen(Labelling, RunsEntry):
         self.focus_previous()
 
     def action_app_leave(self) -> None:
-        self.app.exit(0)
+        if self.comparing:
+            self.leave_comparing()
+        else:
+            self.app.exit(0)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While words are typed, letters are letters."""
         if isinstance(self.focused, Input):
             return action in ("screen_back",)
         return super().check_action(action, parameters)
+
+
+def measured_shifts(client: Client, question_id: int, run_id: int | None) -> QuestionShifts:
+    """The log-prob shifts by that run; where it measured none here, by the newest run that did."""
+    found = client.question_shifts(question_id, run_id)
+    return found if found.run_id is not None or run_id is None else client.question_shifts(question_id)

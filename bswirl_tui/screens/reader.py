@@ -35,6 +35,11 @@ class Reader(ModalScreen[None]):
             box.border_subtitle = Text("esc closes")
             yield TextView()
 
+    @property
+    def plain(self) -> str:
+        """All that is shown, wrapped."""
+        return self.query_one(TextView).plain
+
     def on_mount(self) -> None:
         view = self.query_one(TextView)
         view.show(self._paragraphs)

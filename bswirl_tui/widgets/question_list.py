@@ -108,6 +108,8 @@ class QuestionList(RowList):
         super().watch_cursor(before, after)
         if before != after:
             self._select(self.row(after))
+            if self.selected is None:  # hidden, the list draws no row and would not ask for it
+                self._ask(after // PAGE)
 
     def _select(self, row: QuestionRow | None) -> None:
         self.selected = row

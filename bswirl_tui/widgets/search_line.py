@@ -41,7 +41,7 @@ class SearchLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Text(" / "), markup=False)
-        yield Entry(placeholder="words in the question", compact=True)
+        yield Entry(placeholder="words in a question or its steps", compact=True)
 
     def open(self, words: str) -> None:
         """Shows the line with the words searched for now."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
 from textual.message import Message
 
-from bswirl.records import Action, QuestionTree
+from bswirl.records import Action, QuestionShifts, QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.outline import ROOT, Group, Line, Outline
-from bswirl_tui.text import advantage_cell, count, fit, line, mark, reward_cell
+from bswirl_tui.text import advantage_cell, clean, count, fit, line, mark, reward_cell, right, signed
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
@@ -32,28 +34,43 @@ class TreeView(RowList):
             super().__init__()
             self.key = key
 
+    class CompareWanted(Message):
+        """The group under the cursor shall stand side by side."""
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.name_pane(Text(" Tree "))
+        self.words = ""  # what is searched for
         self.outline: Outline | None = None
         self._words: tuple[str, ...] = ()
 
     # filling
 
-    def show_tree(self, tree: QuestionTree) -> None:
+    def show_tree(self, tree: QuestionTree, shifts: QuestionShifts | None = None) -> None:
         """Shows a tree. The same question keeps cursor and open lines; another opens its first backbone."""
         before = self.outline
         if before is not None and self.shows(tree):
             key = self.key
-            self.outline = Outline(tree, before.opened)
+            self.outline = Outline(tree, before.opened, shifts or before.shifts)
             self._goto(key if key is not None else ROOT)
         else:
-            self.outline = Outline(tree)
+            self.outline = Outline(tree, shifts=shifts)
             path = self.outline.backbone()
             self.outline.open_path(path)
             self.jump(0)
             self._goto(path[0] if path else ROOT)
         self._set_title(tree)
+
+    def show_shifts(self, shifts: QuestionShifts) -> None:
+        """Shows other log-prob shifts of the same tree."""
+        if self.outline is not None:
+            self.outline.shifts = shifts
+            self.refresh_changed()
+
+    def show_words(self, words: str) -> None:
+        """Marks the steps with these words."""
+        self.words = words
+        self.refresh_changed()
 
     def clear(self, *words: str) -> None:
         """Shows no tree, with paragraphs in its place."""
@@ -120,7 +137,8 @@ class TreeView(RowList):
         return ["", *self._words] if self._words else []
 
     def draw_header(self, width: int) -> Text:
-        text = Text("  rew   adv  " + glyphs().times + "n   step", palette(self.app).muted)
+        shift = "  shift" if self.outline is not None and self.outline.shifts.shifts else ""
+        text = Text(f"  rew   adv  {glyphs().times}n{shift}   step", palette(self.app).muted)
         if width >= NUMBERED:
             return fit(text, width - 8).append("  number", palette(self.app).muted)
         return text
@@ -133,23 +151,36 @@ class TreeView(RowList):
         action = entry.action
         if action is None:
             question = line(outline.tree.question.text, colours.strong, limit=width)
+            self._mark_words(question, colours)
             return Text.assemble(" ", self._follows(entry, colours), question)
-        text = self._columns(action, colours)
+        text = self._columns(outline, action, colours)
         text.append(entry.guides, colours.faint)
         text.append_text(self._follows(entry, colours))
-        text.append_text(line(action.text, colours.answer if action.is_answer else "", limit=width))
+        step = line(action.text, colours.answer if action.is_answer else "", limit=width)
+        self._mark_words(step, colours)
+        text.append_text(step)
         if width < NUMBERED:
             return text
         number = f" {action.action_id}"
         return fit(text, width - len(number)).append(number, colours.muted)
 
-    def _columns(self, action: Action, colours: Palette) -> Text:
+    def _mark_words(self, text: Text, colours: Palette) -> None:
+        if self.words:
+            found = re.compile(re.escape(clean(self.words, one_line=True)), re.IGNORECASE)
+            text.highlight_regex(found, colours.warn + Style(bold=True, underline=True))
+
+    def _columns(self, outline: Outline, action: Action, colours: Palette) -> Text:
         signs = glyphs()
-        text = Text(" ").append_text(mark(action, colours)).append(" ")
-        text.append_text(_right(reward_cell(action, colours), 3)).append(" ")
-        text.append_text(_right(advantage_cell(action.advantage, colours), 5)).append(" ")
+        matches = bool(self.words) and self.words.lower() in action.text.lower()
+        text = Text().append(signs.match if matches else " ", colours.warn)
+        text.append_text(mark(action, colours)).append(" ")
+        text.append_text(right(reward_cell(action, colours), 3)).append(" ")
+        text.append_text(right(advantage_cell(action.advantage, colours), 5)).append(" ")
         times = f"{signs.times}{action.samples}" if action.samples else ""
         text.append(f"{times:<3}", colours.muted).append(" ")
+        if outline.shifts.shifts:
+            found = outline.shift(action)
+            text.append(f"{signed(found.shift) if found else signs.dash:>6} ", colours.muted)
         return text.append(signs.backbone if action.backbone else " ", colours.accent).append(" ")
 
     def _follows(self, entry: Line, colours: Palette) -> Text:
@@ -188,6 +219,9 @@ class TreeView(RowList):
             and self.outline.set_open(entry.key, not entry.opened)
         ):
             self.rows_changed()
+
+    def action_tree_compare(self) -> None:
+        self.post_message(self.CompareWanted())
 
     def action_tree_sibling_next(self) -> None:
         self._to_sibling(1)
@@ -232,8 +266,3 @@ def group_sign(group: Group, colours: Palette) -> Text:
             return Text(signs.dead, colours.muted)
         case _:
             return Text(signs.unjudged, colours.muted)
-
-
-def _right(text: Text, width: int) -> Text:
-    text.pad_left(max(0, width - len(text)))
-    return text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 
 from bswirl.certificates import Certificate, Rates
 from bswirl.client import Client
 from bswirl.project import Project
+from bswirl.prompts import shipped
 from bswirl.records import FrozenTree, NewQuestion, PlacedQuestion, PlacedSample, Run, to_json
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.journal import JournalWriter
@@ -131,6 +133,11 @@ def finished_training(project: Project, client: Client, folder: Path, steps: int
         }
         rows.append({"t": "metrics", "step": step, "values": values})
         rows.append({"t": "progress", "done": step, "total": steps, "unit": "steps", "rate": 2.0})
+    measured = [
+        [action.action_id, action.reward, 0.25 if action.reward else -0.5, 10]
+        for action in trees[1].actions[:3]
+    ]
+    rows.append({"t": "shifts", "step": steps, "rows": measured})
     summary = {"steps": steps, "margin": 1.92}
     rows.append({"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": summary})
     _write(run, rows, [f"{MADE_AT} step {step} of {steps}" for step in range(1, steps + 1)])
@@ -176,6 +183,55 @@ def _write(run: RunFolder, rows: list[dict[str, object]], log: list[str]) -> Non
     writer.append(json.loads(json.dumps(rows)))
     writer.close()
     run.log_file.write_text("".join(f"{text}\n" for text in log), encoding="utf-8")
+
+
+def voted(project: Project, client: Client, folder: Path, address: str, judge: str = "panel") -> Run:
+    """A judge's verdicts with votes on a question's first group, its prompt kept; it decides."""
+    prompt = shipped("judge")
+    tree = client.tree(address)
+    group = tree.by_state()[tree.states[0].state_id]
+    run = RunFolder.create(
+        folder,
+        kind="judge",
+        name=judge,
+        run_uid="6b1f0b6e-0000-4000-8000-000000000004",
+        rows=[to_json(FrozenTree(tree, tuple(action.action_id for action in group)))],
+        settings={"judge": judge},
+        created_by="carol",
+    )
+    journal: list[dict[str, object]] = [
+        {"t": "start", "attempt": 1, "pid": 1, "host": "box", "at": MADE_AT, "code_version": "0.1.0"},
+        {"t": "prompt", "sha": prompt.sha, "purpose": "judge", "text": prompt.text},
+    ]
+    for place, action in enumerate(group):
+        good = place == 0
+        ending = f"Correct: {'yes' if good else 'no'}\nProgress: yes"
+        journal.append(
+            {
+                "t": "verdict",
+                "action_id": action.action_id,
+                "judge": judge,
+                "model": "big-model",
+                "prompt_sha": prompt.sha,
+                "status": "judged",
+                "correct": good,
+                "progress": True,
+                "reward": float(good),
+                "rationale": f"Because of {place}. {HOSTILE}",
+                "raw": f"I reason about {place}. {HOSTILE}\n{ending}",
+                "votes": {"correct": [2, 1] if good else [0, 3], "progress": [3, 0], "asked": 4},
+                "latency_ms": 5.0,
+            }
+        )
+    journal.append({"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": {}})
+    _write(run, journal, [f"{MADE_AT} judged"])
+    attached = client.attach_run(folder)
+    end = time.monotonic() + 20
+    while client.run(attached.run_id).status != "done":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    client.rank_judge(judge, 1)
+    return attached
 
 
 def waiting_run(project: Project, client: Client) -> Run:

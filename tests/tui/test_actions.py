@@ -14,6 +14,7 @@ from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
+from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.question_list import QuestionList
 from bswirl_tui.widgets.text_view import TextView
@@ -25,6 +26,7 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.ROWS: TreeView,
     actions.CHOICE: QuestionList,
     actions.TREE: TreeView,
+    actions.COMPARE: CompareView,
     actions.TEXT: TextView,
     actions.RUNS: RunsScreen,
     actions.RUN: RunView,
@@ -63,6 +65,7 @@ class TestRegistry:
             (actions.APP, actions.MAIN, actions.ROWS, actions.TREE),
             (actions.APP, actions.MAIN, actions.ROWS, actions.CHOICE),
             (actions.APP, actions.MAIN, actions.TEXT),
+            (actions.APP, actions.MAIN, actions.COMPARE, actions.TEXT),
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.FORM),

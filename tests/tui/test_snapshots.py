@@ -12,7 +12,7 @@ from bswirl.client import connect
 from bswirl.launch import forecast as launch_forecast
 from bswirl.project import Project
 from bswirl.selections import Selection
-from bswirl_tui import runs_text
+from bswirl_tui import inspection, runs_text
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.themes import LIGHT
@@ -47,6 +47,18 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         alice.stop_owner()
 
 
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project in which a judge's votes decide."""
+    folder = tmp_path_factory.mktemp("voted")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as alice:
+        content.fill(alice)
+        content.voted(project, alice, folder / "judge", "shop:q00")
+        yield project
+        alice.stop_owner()
+
+
 def pressing(*keys: str, words: str = "") -> Callable[[Pilot[Any]], Any]:
     """What to do before the picture is taken: press keys, wait for words."""
 
@@ -71,6 +83,27 @@ class TestScreens:
         """With the gold solution, two steps on."""
         app = BswirlApp(shared, "alice")
         assert snap_compare(app, terminal_size=size, run_before=pressing("j", "j", "s"))
+
+    def test_comparison(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """A group's candidates side by side, what differs marked, with their log-prob shifts."""
+        app = BswirlApp(shared, "alice")
+        before = pressing("J", "enter", "w", words="0.50")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_judges_words(
+        self, voted: Project, snap_compare: Compare, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A judge's prompt and its raw reply, over a comparison with votes."""
+        monkeypatch.setattr(inspection, "moment", lambda stamp: "2026-01-02 03:04")
+        app = BswirlApp(voted, "alice")
+        before = pressing("enter", "i", words="sha256")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_search(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Steps with the words searched for."""
+        app = BswirlApp(shared, "alice")
+        before = pressing("slash", "s", "a", "l", "e", "enter", words="sale")
+        assert snap_compare(app, terminal_size=size, run_before=before)
 
     def test_runs(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """The list of runs."""

@@ -154,6 +154,21 @@ class TestOutput:
         for sequence in ("\x1b]0;title", "\x07", "\x9b", "\x1b[31mred", "\u202e", "\x1b[2J"):
             assert sequence.encode() not in POINTER_SHAPE.sub(b"", terminal.output)
 
+    def test_a_cursor_move_is_cheap(self, shared: Project) -> None:
+        """Under 3 KB in the outline, a few hundred bytes among candidates, in 24-bit colour at 120×40."""
+        with Terminal(shared.root, size=(120, 40), COLORTERM="truecolor") as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            while terminal.read(0.5):
+                pass
+            outline = sorted(sent_for(terminal, key) for key in b"jjjjkkkkjjjj")
+            assert 0 < outline[len(outline) // 2] < 3000
+            sent_for(terminal, ord("g"))
+            sent_for(terminal, ord("\r"))
+            candidates = sorted(sent_for(terminal, key) for key in b"llhhllhh")
+            assert 0 < candidates[len(candidates) // 2] < 600
+            terminal.press(b"qq")
+            assert terminal.ended() == 0
+
     def test_no_color(self, shared: Project) -> None:
         """NO_COLOR leaves bold, dim and reverse."""
         with Terminal(shared.root, NO_COLOR="1") as terminal:
@@ -181,6 +196,15 @@ class TestOutput:
             terminal.ended()
         assert "✓".encode() not in terminal.output
         assert "├".encode() not in terminal.output
+
+
+def sent_for(terminal: Terminal, key: int) -> int:
+    """How many bytes a key makes the app send, until it is quiet."""
+    before = len(terminal.output)
+    terminal.press(bytes([key]))
+    while terminal.read(0.3):
+        pass
+    return len(terminal.output) - before
 
 
 class TestWithoutTerminal:

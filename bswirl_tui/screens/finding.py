@@ -1,0 +1,124 @@
+"""Going from match to match of a search, and back and forth through what one has seen."""
+
+from __future__ import annotations
+
+from bswirl.records import QuestionTree
+from bswirl_tui.outline import ROOT
+from bswirl_tui.screens.inspecting import Inspecting
+from bswirl_tui.visits import Visit, Visits
+from bswirl_tui.widgets.question_list import QuestionList
+
+
+class Finding(Inspecting):
+    """The part of the main screen that jumps. `arrive` is called when a tree that was asked for is shown."""
+
+    def __init__(self, *about: object) -> None:
+        super().__init__(*about)  # type: ignore[arg-type]
+        self.visits = Visits()
+        self._land_on: Visit | None = None  # where the cursor shall go on the question that is being read
+        self._enter_at: int | None = None  # 0: at its first match, -1: at its last
+
+    @property
+    def questions(self) -> QuestionList:
+        raise NotImplementedError
+
+    @property
+    def comparing(self) -> bool:
+        raise NotImplementedError
+
+    def set_comparing(self, comparing: bool) -> None:
+        raise NotImplementedError
+
+    def open_question(self, question_id: int) -> None:
+        """Shows another question's tree, whichever the list shows."""
+        raise NotImplementedError
+
+    # matches
+
+    @property
+    def words(self) -> str:
+        """What is searched for."""
+        return self.questions.query_shown.search
+
+    def action_question_match(self) -> None:
+        self._to_match(1)
+
+    def action_question_match_back(self) -> None:
+        self._to_match(-1)
+
+    def to_first_match(self) -> None:
+        """Goes to the first step with the words searched for, unless the cursor is on one."""
+        outline = self.tree_view.outline
+        if outline is None or not self.words or self.awaits_tree:
+            return
+        matches = outline.matches(self.words)
+        steps = [key for key in matches if key != ROOT]
+        if steps and self.tree_view.key not in matches:
+            self.tree_view.goto(steps[0])
+
+    def _to_match(self, direction: int) -> None:
+        outline = self.tree_view.outline
+        if not self.words:
+            self.tell("Search first: / and some words.")
+        elif outline is None or self.awaits_tree:
+            self.tell("The next question is still being read: the key was not taken.")
+        elif (key := outline.match_beside(self.tree_view.key or ROOT, self.words, direction)) is not None:
+            self.visits.leave()
+            self.tree_view.goto(key)
+        else:
+            self._to_matching_question(direction)
+
+    def _to_matching_question(self, direction: int) -> None:
+        """The list holds the questions that match, so the next of them has a match."""
+        wanted = self.questions.cursor + direction
+        if not 0 <= wanted < self.questions.row_count():
+            self.tell("No match beyond this one.")
+            return
+        self._enter_at = 0 if direction > 0 else -1
+        self.questions.cursor = wanted
+
+    # arriving
+
+    def arrive(self, tree: QuestionTree, *, new: bool) -> None:
+        """Puts the cursor where it was meant to go, now that a tree is there."""
+        land_on, self._land_on = self._land_on, None
+        enter_at, self._enter_at = self._enter_at, None
+        outline = self.tree_view.outline
+        if land_on is not None and land_on.question_id == tree.question.question_id:
+            self.tree_view.goto(land_on.key)
+        elif enter_at is not None and outline is not None and (matches := outline.matches(self.words)):
+            self.tree_view.goto(matches[enter_at])
+        elif new:
+            self.to_first_match()
+
+    def open_step(self, question_id: int, key: int, *, comparing: bool = False) -> None:
+        """Goes to a step of any question."""
+        self.set_comparing(comparing)
+        outline = self.tree_view.outline
+        if outline is not None and outline.tree.question.question_id == question_id and not self.awaits_tree:
+            self.tree_view.goto(key)
+        else:
+            self._land_on = Visit(question_id, key, comparing)
+            self.open_question(question_id)
+
+    # history
+
+    def seen(self) -> None:
+        """Notes what is on screen."""
+        outline, key = self.tree_view.outline, self.tree_view.key
+        if outline is not None and key is not None and not self.awaits_tree and self._land_on is None:
+            self.visits.see(Visit(outline.tree.question.question_id, key, self.comparing))
+
+    def action_view_back(self) -> None:
+        self._travel(-1)
+
+    def action_view_forward(self) -> None:
+        self._travel(1)
+
+    def _travel(self, direction: int) -> None:
+        self.seen()
+        visit = self.visits.go(direction)
+        if visit is None:
+            self.tell("Nothing was seen before this." if direction < 0 else "Nothing was seen after this.")
+            return
+        self.open_step(visit.question_id, visit.key, comparing=visit.comparing)

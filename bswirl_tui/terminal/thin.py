@@ -1,0 +1,151 @@
+"""Sends a terminal only the cells that look different from before: a remote one is at the end of a thin line.
+
+Textual writes every line that may have changed as a whole, each piece with its full style. `ThinWriter` keeps
+what the terminal shows and leaves out what it shows already. Whatever it does not know passes unchanged, and
+it forgets what the terminal shows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rich.cells import cell_len
+from textual.drivers.linux_driver import LinuxDriver
+
+from bswirl_tui.terminal.sgr import PLAIN, Look, blank, change, changed_by, fit_for_blank
+
+Cell = tuple[str, Look]  # a character with what combines with it; "" where a wide one goes on
+
+_GAP = 4  # unchanged cells that are sent again rather than stepped over
+_TOKEN = re.compile(
+    r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    r"|\x1b\[(?P<look>[\d;]*)m"
+    r"|\x1b\[(?P<row>\d+);(?P<column>\d+)H"
+    r"|(?P<line_end>\r?\n)"
+    r"|(?P<silent>\x1b\[\?(?:25|2026)[hl]|\x1b\]22;[^\x07\x1b]*(?:\x07|\x1b\\))"
+    r"|(?P<unknown>(?s:.)[^\x1b]*)"
+)
+
+
+class ThinWriter:
+    """Turns what would be written into what has to be sent. Each result begins and ends in the plain look."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[Cell | None]] = {}
+        self._look = PLAIN  # of what is written
+        self._sent = PLAIN  # of what is sent
+
+    def forget(self) -> None:
+        """The terminal may show anything: the next writes are sent whole."""
+        self._rows.clear()
+
+    def thinned(self, data: str) -> str:
+        """What to send so that the terminal shows `data`."""
+        out: list[str] = []
+        span: list[Cell] = []
+        place: tuple[int, int] | None = None  # where the cells of `span` begin
+        for token in _TOKEN.finditer(data):
+            kind = token.lastgroup
+            if kind == "text" and place is not None:
+                span += _cells(token[0], self._look)
+            elif kind == "look":
+                self._look = changed_by(self._look, token["look"])
+            elif kind == "column":  # the last group of a move
+                out.append(self._span(place, span))
+                place, span = (int(token["row"]), int(token["column"])), []
+            else:
+                out.append(self._span(place, span))
+                place, span = None, []
+                out.append(self._other(token[0], kind or ""))
+        out.append(self._span(place, span))
+        if place is not None and not span:
+            out.append(f"\x1b[{place[0]};{place[1]}H")
+        out.append(self._to(PLAIN))
+        return "".join(out)
+
+    def _other(self, sequence: str, kind: str) -> str:
+        """What is no cell at a known place."""
+        if kind == "silent":
+            return sequence
+        if kind == "line_end":  # Textual says where the next line is
+            return ""
+        self.forget()
+        return self._to(self._look) + sequence
+
+    def _to(self, look: Look) -> str:
+        before, self._sent = self._sent, look
+        return change(before, look)
+
+    def _span(self, place: tuple[int, int] | None, cells: list[Cell]) -> str:
+        """The cells of one line that look different now, each stretch behind a move."""
+        if place is None or not cells:
+            return ""
+        row, column = place
+        known = self._rows.setdefault(row, [])
+        missing = column + len(cells) - len(known)
+        if missing > 0:
+            known.extend([None] * missing)
+        before = known[column : column + len(cells)]
+        if before == cells:
+            return ""
+        irregular = not (_regular(cells) and _regular(before))  # terminals disagree on widths
+        stretches = [(0, len(cells))] if irregular else _changed(before, cells)
+        known[column : column + len(cells)] = cells
+        return "".join(
+            f"\x1b[{row};{column + start}H" + self._stretch(cells[start:end]) for start, end in stretches
+        )
+
+    def _stretch(self, cells: list[Cell]) -> str:
+        out: list[str] = []
+        for character, look in cells:
+            wanted = fit_for_blank(self._sent, look) if character == " " else look
+            if wanted != self._sent:
+                out.append(self._to(wanted))
+            out.append(character)
+        return "".join(out)
+
+
+def _cells(text: str, look: Look) -> list[Cell]:
+    empty = (" ", blank(look))
+    if text.isascii():
+        return [empty if character == " " else (character, look) for character in text]
+    cells: list[Cell] = []
+    for character in text:
+        width = 1 if character.isascii() else cell_len(character)
+        if width == 0 and cells:
+            last = len(cells) - 1 if cells[-1][0] else len(cells) - 2
+            cells[last] = (cells[last][0] + character, look)
+        else:
+            cells.append(empty if character == " " else (character, look))
+            cells += [("", look)] * (width - 1)
+    return cells
+
+
+def _regular(cells: list[Cell] | list[Cell | None]) -> bool:
+    """Whether every cell holds one character of one cell."""
+    return all(cell is None or len(cell[0]) == 1 for cell in cells)
+
+
+def _changed(before: list[Cell | None], after: list[Cell]) -> list[tuple[int, int]]:
+    """Stretches of cells that differ; what is a few cells apart is one."""
+    stretches: list[tuple[int, int]] = []
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        if old == new:
+            continue
+        if stretches and index - stretches[-1][1] <= _GAP:
+            stretches[-1] = (stretches[-1][0], index + 1)
+        else:
+            stretches.append((index, index + 1))
+    return stretches
+
+
+class ThinDriver(LinuxDriver):
+    """Textual's driver behind a `ThinWriter`."""
+
+    def __init__(self, *about: Any, **options: Any) -> None:
+        super().__init__(*about, **options)
+        self.thin = ThinWriter()
+
+    def write(self, data: str) -> None:
+        super().write(self.thin.thinned(data))
