@@ -214,6 +214,10 @@ class Label:
     flagged: bool = False
     created_at: str = ""  # ISO 8601, UTC; set by the owner
     label_id: int | None = None
+    draw_id: int | None = None  # where the audit queue asked for it
+    seconds: float | None = None  # from shown to voted
+    after_reveal: bool = False  # the judge had been shown after an earlier vote
+    repeats: str | None = None  # the uid of the auditor's earlier label that it was to repeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,23 +33,86 @@ def _score_interval(share: float, n: float, confidence: float) -> tuple[float, f
 
 
 def clustered_wilson_interval(
-    successes: Sequence[bool], clusters: Sequence[Hashable], confidence: float = 0.95
+    successes: Sequence[bool],
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+    weights: Sequence[float] | None = None,
 ) -> tuple[float, float]:
     """Wilson's interval of a share among observations in clusters; (0, 1) where there is none.
 
-    n is divided by the design effect: the cluster-robust variance of the share (g/(g−1) correction) over the
-    binomial one, at least 1 (Kish 1965; Dean and Pagano 2015, J. Survey Statistics and Methodology 3:484).
-    Where no variance can be estimated (a share of 0 or 1, a single cluster) n is the number of clusters g.
+    n is the effective number of observations, see `effective_number`.
     """
     if not successes:
         return 0.0, 1.0
-    n, groups = len(successes), len(set(clusters))
-    share = sum(successes) / n
-    effective = float(groups)
-    if 0 < share < 1 and groups > 1:
-        design = _clustered_variance(successes, clusters) * n / (share * (1 - share))
-        effective = n / max(1.0, design)
-    return _score_interval(share, effective, confidence)
+    weights = [1.0] * len(successes) if weights is None else weights
+    share = sum(w for w, success in zip(weights, successes, strict=True) if success) / sum(weights)
+    share = 1.0 if all(successes) else share
+    return _score_interval(share, effective_number(successes, clusters, weights), confidence)
+
+
+def effective_number(
+    successes: Sequence[bool], clusters: Sequence[Hashable], weights: Sequence[float]
+) -> float:
+    """How many independent observations tell as much of a weighted share as these do, in their clusters.
+
+    The binomial variance of the share over its cluster-robust one (g/(g−1) correction), at most Kish's
+    (Σw)²/Σw² (Kish 1965; Dean and Pagano 2015, J. Survey Statistics and Methodology 3:484). Where no variance
+    can be estimated (a share of 0 or 1, a single cluster) it is the number of clusters g.
+    """
+    total = math.fsum(weights)
+    most = total * total / math.fsum(w * w for w in weights)
+    groups = len(set(clusters))
+    if groups < 2 or len(set(map(bool, successes))) < 2:
+        return min(most, float(groups))
+    share = math.fsum(w for w, success in zip(weights, successes, strict=True) if success) / total
+    residuals: defaultdict[Hashable, list[float]] = defaultdict(list)
+    for w, success, cluster in zip(weights, successes, clusters, strict=True):
+        residuals[cluster].append(w * (success - share))
+    spread = math.fsum(math.fsum(group) ** 2 for group in residuals.values())
+    variance = spread * groups / (groups - 1) / (total * total)
+    return min(most, share * (1 - share) / variance) if variance > 0 else most
+
+
+def observations_needed(share: float, margin: float, confidence: float = 0.95) -> int:
+    """The least number of independent observations whose Wilson interval is at most ±`margin` wide."""
+
+    def half(n: int) -> float:
+        low, high = _score_interval(share, n, confidence)
+        return (high - low) / 2
+
+    enough = 1
+    while half(enough) > margin:
+        enough *= 2
+    low = enough // 2
+    while enough - low > 1:
+        middle = (low + enough) // 2
+        low, enough = (low, middle) if half(middle) <= margin else (middle, enough)
+    return enough
+
+
+def jackknife_interval(
+    counts: Sequence[Sequence[float]],
+    statistic: Callable[[Sequence[float]], float],
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The normal interval of a statistic of summed counts, its variance from leaving out one cluster each.
+
+    (g−1)/g Σ (θ₋c − mean)² over the g clusters (Efron and Stein 1981, Ann. Statist. 9:586). (NaN, NaN) with
+    fewer than two clusters, and where the statistic is NaN or does not vary.
+    """
+    groups = len(counts)
+    sums = [math.fsum(column) for column in zip(*counts, strict=True)]
+    value = statistic(sums) if groups > 1 else math.nan
+    if math.isnan(value):
+        return math.nan, math.nan
+    left = [statistic([max(0.0, s - c) for s, c in zip(sums, each, strict=True)]) for each in counts]
+    left = [value for value in left if not math.isnan(value)]
+    mean = math.fsum(left) / len(left) if left else math.nan
+    variance = (groups - 1) / groups * math.fsum((each - mean) ** 2 for each in left)
+    if not left or variance <= 0:
+        return math.nan, math.nan
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(variance)
+    return value - half, value + half
 
 
 def mcnemar_exact(fixed: int, broken: int) -> float:
@@ -125,16 +188,18 @@ def cluster_bootstrap_interval(
     return low, high
 
 
-def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float:
-    """Cohen's κ of two raters' yes and no (Cohen 1960, Educ. Psychol. Meas. 20:37).
+def cohen_kappa(both: float, first_only: float, second_only: float, neither: float) -> float:
+    """Cohen's κ of two raters' yes and no (Cohen 1960, Educ. Psychol. Meas. 20:37), from counts or weights.
 
     (p_o − p_e)/(1 − p_e), p_e the agreement of independent raters with these shares of yes. NaN where nothing
     was rated, or both raters gave one and the same answer throughout.
     """
     n = both + first_only + second_only + neither
+    if n in (0, both, neither):
+        return math.nan
     first, second = both + first_only, both + second_only
     expected = first * second + (n - first) * (n - second)  # both shares times n²
-    return (n * (both + neither) - expected) / (n * n - expected) if n * n != expected else math.nan
+    return (n * (both + neither) - expected) / (n * n - expected)
 
 
 def sign_flip_p(differences: Sequence[int]) -> float:

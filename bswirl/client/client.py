@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bswirl.certificates import Certificate
-from bswirl.client.session import Session
+from bswirl.client.auditing import Auditing
 from bswirl.client.start import wait_until_stopped
 from bswirl.errors import InputError
 from bswirl.records import (
@@ -33,7 +33,7 @@ from bswirl.selections import SavedSelection, Selection, SelectionCounts
 Metrics = dict[str, list[tuple[int, float]]]
 
 
-class Client(Session):
+class Client(Auditing):
     """A project as its users see it. Every method raises BswirlError (of a fitting kind) where it cannot."""
 
     # reading

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from bswirl.errors import UsageError
+from bswirl.owner.audit import audit_conflicts, audit_flags, audit_position, audit_record
 from bswirl.owner.certificates import certificates
 from bswirl.owner.selections import filters_of, selection_counts, selections
 from bswirl.owner.session import Session
@@ -233,9 +234,13 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "certificates": certificates,
     "selections": selections,
     "selection_counts": selection_counts,
+    "audit_position": audit_position,
+    "audit_conflicts": audit_conflicts,
+    "audit_flags": audit_flags,
     "ingest_errors": _ingest_errors,
 }
 STREAMS: dict[str, Callable[[Session, Fields], Stream]] = {
     "export_samples": _export,
     "select": _select,
+    "audit_record": audit_record,
 }

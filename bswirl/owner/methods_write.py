@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.owner.adoption import attach, register
+from bswirl.owner.audit import audit_flag, audit_label, audit_next, audit_undo
 from bswirl.owner.certificates import certificate_add
 from bswirl.owner.selections import selection_delete, selection_save
 from bswirl.owner.session import Session
@@ -214,6 +215,10 @@ def _batches(items: Iterable[Item], size: int, weight: Callable[[Item], int]) ->
 WRITING: dict[str, Callable[[Session, Fields], Any]] = {
     "label_set": _label_set,
     "label_undo": _label_undo,
+    "audit_next": audit_next,
+    "audit_label": audit_label,
+    "audit_undo": audit_undo,
+    "audit_flag": audit_flag,
     "judge_rank": _judge_rank,
     "certificate_add": certificate_add,
     "selection_save": selection_save,

@@ -11,6 +11,7 @@ from contextlib import suppress
 import duckdb
 
 from bswirl.owner.adoption import finish_registrations
+from bswirl.owner.audit_queue import AuditQueue
 from bswirl.owner.connection import Connection
 from bswirl.owner.counting import Counting
 from bswirl.owner.endpoint import listen, may_enter, peer_uid, record_socket, shared_group
@@ -52,9 +53,10 @@ class Owner:
             apply_ranking(self._store, ranking)
             end_interrupted_imports(self._store)
         self.writer = WriterThread(self._store, self._publish, self._fail)
-        self._own_cursors = [self.cursor(), self.cursor()]
+        self._own_cursors = [self.cursor() for _ in range(3)]
         self.counting = Counting(self._own_cursors[0], self.writer)
         self.tailer = Tailer(project, self._own_cursors[1], self.writer)
+        self.audit_queue = AuditQueue(self._own_cursors[2], self.writer)
 
     def cursor(self) -> Cursor:
         """A cursor for one thread."""

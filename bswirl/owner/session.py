@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bswirl.owner.audit_queue import AuditQueue
 from bswirl.owner.counting import Counting
 from bswirl.owner.tailer import Tailer
 from bswirl.owner.writer import WriterThread
@@ -19,9 +20,10 @@ class OwnerParts(Protocol):
     writer: WriterThread
     tailer: Tailer
     counting: Counting
+    audit_queue: AuditQueue
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Session:
     """One connection: its own cursor, never shared, and who labels through it."""
 

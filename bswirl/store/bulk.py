@@ -31,6 +31,12 @@ COLUMNS: dict[str, str] = {
     "labels": "label_id BIGINT, client_uid VARCHAR, action_id BIGINT, question_id INTEGER, value VARCHAR,"
     " withdraws VARCHAR, adjudicates BOOLEAN, flagged BOOLEAN, auditor VARCHAR, peer_uid INTEGER,"
     " reason VARCHAR, blind BOOLEAN, created_at TIMESTAMP, previous_sha VARCHAR, sha VARCHAR",
+    "label_facts": "client_uid VARCHAR, draw_id BIGINT, seconds DOUBLE, after_reveal BOOLEAN,"
+    " repeats VARCHAR",
+    "audit_draws": "draw_id BIGINT, client_uid VARCHAR, auditor VARCHAR, peer_uid INTEGER, action_id BIGINT,"
+    " question_id INTEGER, order_name VARCHAR, way VARCHAR, met BOOLEAN, again BOOLEAN, blind BOOLEAN,"
+    " dataset VARCHAR, depth INTEGER, answers BOOLEAN, random_share DOUBLE, mark BIGINT, remaining BIGINT,"
+    " inclusion DOUBLE, repeats VARCHAR, score DOUBLE, shown_at TIMESTAMP, expires_at TIMESTAMP",
     "metrics": "run_id INTEGER, step BIGINT, name VARCHAR, value DOUBLE, created_at TIMESTAMP",
     "shifts": "run_id INTEGER, step BIGINT, action_id BIGINT, reward DOUBLE, shift DOUBLE, n_tokens INTEGER",
     "answers": "run_id INTEGER, question_id INTEGER, text VARCHAR, strict VARCHAR, flexible VARCHAR,"

@@ -17,7 +17,12 @@ from bswirl.store.lookups import among, rows_for
 from bswirl.store.mirror import FIRST_SHA, chained
 from bswirl.store.writing import StoreWriter
 
-_COLUMNS = "label_id, client_uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at"
+_COLUMNS = (
+    "label_id, client_uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at,"
+    " draw_id, seconds, coalesce(after_reveal, false) AS after_reveal, repeats"
+)
+_LABELS = "labels LEFT JOIN label_facts USING (client_uid)"
+_FACTS = ("draw_id", "seconds", "after_reveal", "repeats")  # kept apart, and in the mirror only where known
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +39,10 @@ class NewLabel:
     adjudicates: bool = False
     flagged: bool = False
     peer_uid: int | None = None
+    draw_id: int | None = None
+    seconds: float | None = None
+    after_reveal: bool = False
+    repeats: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field cannot be stored."""
@@ -66,10 +75,10 @@ def set_label(writer: StoreWriter, new: NewLabel) -> Label:
     Value `withdrawn` withdraws the auditor's newest label of that action. Raises InputError where there is no
     such action or nothing to withdraw.
     """
-    if known := _by_uid(writer.cursor, new.client_uid):
+    if known := label_by_uid(writer.cursor, new.client_uid):
         return known
     if new.value == "withdrawn":
-        current = _newest_in_force(writer.cursor, new.auditor, new.action_id)
+        current = newest_in_force(writer.cursor, new.auditor, new.action_id)
         if current is None:
             raise InputError(
                 f"{new.auditor} has no label on action {new.action_id} to withdraw",
@@ -97,8 +106,8 @@ def undo_label(
     check_uid(client_uid)
     row = writer.cursor.execute("SELECT withdraws FROM labels WHERE client_uid = ?", [client_uid]).fetchone()
     if row:
-        return _by_uid(writer.cursor, row[0]) if row[0] else None
-    current = _newest_in_force(writer.cursor, auditor)
+        return label_by_uid(writer.cursor, row[0]) if row[0] else None
+    current = newest_in_force(writer.cursor, auditor)
     if current is None:
         return None
     withdrawal = NewLabel(client_uid, current.action_id, "withdrawn", auditor, peer_uid=peer_uid)
@@ -111,9 +120,22 @@ def newest_labels(
 ) -> list[Label]:
     """The newest labels, newest first, withdrawn ones and withdrawals among them."""
     rows = cursor.execute(
-        f"SELECT {_COLUMNS} FROM labels WHERE (?::VARCHAR IS NULL OR auditor = ?)"
+        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE (?::VARCHAR IS NULL OR auditor = ?)"
         " AND (?::BIGINT IS NULL OR action_id = ?) ORDER BY label_id DESC LIMIT ?",
         [auditor, auditor, action_id, action_id, limit],
+    ).fetchall()
+    return [_label(row) for row in rows]
+
+
+def labels_in_force(cursor: Cursor, auditor: str | None = None) -> list[Label]:
+    """Each auditor's (or one auditor's) newest standing label of each action, newest first."""
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE (?::VARCHAR IS NULL OR auditor = ?)"
+        " AND value <> 'withdrawn'"
+        " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
+        " QUALIFY row_number() OVER (PARTITION BY action_id, auditor ORDER BY label_id DESC) = 1"
+        " ORDER BY label_id DESC",
+        [auditor, auditor],
     ).fetchall()
     return [_label(row) for row in rows]
 
@@ -130,7 +152,7 @@ def recover_labels(writer: StoreWriter) -> int:
     for line in writer.mirror.newest_first():
         if line is None:
             continue
-        stored = _by_uid(writer.cursor, str(line.get("client_uid")))
+        stored = label_by_uid(writer.cursor, str(line.get("client_uid")))
         if stored and stored.label_id is not None:
             common = stored.label_id
             break
@@ -168,12 +190,20 @@ def _insert(writer: StoreWriter, labels: Sequence[tuple[NewLabel, str | None]]) 
             "reason": None if new.reason is None else storable(new.reason),
             "blind": new.blind,
             "created_at": iso(utc_now()),
+            **_facts(new),
         }
         previous = _last_sha(writer)
         writer.last_sha = chained(previous, content)
         lines.append({**content, "previous_sha": previous, "sha": writer.last_sha})
     writer.label_lines += lines
     return _store(writer, lines, places)
+
+
+def _facts(new: NewLabel) -> dict[str, Any]:
+    """What is known of how the label came about; nothing for one that came by no queue."""
+    if new.draw_id is None:
+        return {}
+    return {name: getattr(new, name) for name in _FACTS}
 
 
 def _places(cursor: Cursor, actions: Collection[int]) -> dict[int, _Place]:
@@ -193,8 +223,19 @@ def _store(writer: StoreWriter, lines: Sequence[dict[str, Any]], places: Mapping
         values = {**line, "question_id": question_id, "created_at": moment(line["created_at"])}
         rows.append(tuple(values[name] for name in column_names("labels")))
     insert_rows(writer.cursor, "labels", rows)
+    insert_rows(writer.cursor, "label_facts", [_fact_row(line) for line in lines if "draw_id" in line])
     writer.touch("labels", questions={places[line["action_id"]].question_id for line in lines})
     return [from_json(Label, line) for line in lines]
+
+
+def _fact_row(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        line["client_uid"],
+        line["draw_id"],
+        line.get("seconds"),
+        bool(line.get("after_reveal")),
+        line.get("repeats"),
+    )
 
 
 def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
@@ -221,7 +262,8 @@ def _mirror_again(writer: StoreWriter, after: int) -> None:
     rows = writer.cursor.execute(
         f"SELECT {_COLUMNS}, withdraws, peer_uid, previous_sha, sha, a.text,"
         " q.dataset || ':' || q.external_id"
-        " FROM labels l JOIN actions a USING (action_id) JOIN questions q ON q.question_id = l.question_id"
+        f" FROM {_LABELS} JOIN actions a USING (action_id)"
+        " JOIN questions q ON q.question_id = labels.question_id"
         " WHERE label_id > ? ORDER BY label_id",
         [after],
     ).fetchall()
@@ -231,7 +273,9 @@ def _mirror_again(writer: StoreWriter, after: int) -> None:
 
 def _line(row: Sequence[Any]) -> dict[str, Any]:
     label = dataclasses.asdict(_label(row))
-    withdraws, peer_uid, previous_sha, sha, text, question = row[10:]
+    if label["draw_id"] is None:
+        label = {name: value for name, value in label.items() if name not in _FACTS}
+    withdraws, peer_uid, previous_sha, sha, text, question = row[14:]
     return {
         **label,
         "question": question,
@@ -255,9 +299,9 @@ def _newest_id(cursor: Cursor) -> int:
     return (row[0] if row else None) or 0
 
 
-def _newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None) -> Label | None:
+def newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None) -> Label | None:
     row = cursor.execute(
-        f"SELECT {_COLUMNS} FROM labels WHERE auditor = ? AND value <> 'withdrawn'"
+        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE auditor = ? AND value <> 'withdrawn'"
         " AND (?::BIGINT IS NULL OR action_id = ?)"
         " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
         " ORDER BY label_id DESC LIMIT 1",
@@ -266,13 +310,14 @@ def _newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None)
     return _label(row) if row else None
 
 
-def _by_uid(cursor: Cursor, client_uid: str) -> Label | None:
-    row = cursor.execute(f"SELECT {_COLUMNS} FROM labels WHERE client_uid = ?", [client_uid]).fetchone()
+def label_by_uid(cursor: Cursor, client_uid: str) -> Label | None:
+    row = cursor.execute(f"SELECT {_COLUMNS} FROM {_LABELS} WHERE client_uid = ?", [client_uid]).fetchone()
     return _label(row) if row else None
 
 
 def _label(row: Sequence[Any]) -> Label:
     label_id, uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at = row[:10]
+    draw_id, seconds, after_reveal, repeats = row[10:14]
     return Label(
         client_uid=uid,
         action_id=action_id,
@@ -284,6 +329,10 @@ def _label(row: Sequence[Any]) -> Label:
         flagged=flagged,
         created_at=iso(created_at),
         label_id=label_id,
+        draw_id=draw_id,
+        seconds=seconds,
+        after_reveal=after_reveal,
+        repeats=repeats,
     )
 
 

@@ -10,6 +10,7 @@ import duckdb
 from bswirl.errors import InputError
 from bswirl.store.schema_audit import AUDIT_TABLES
 from bswirl.store.schema_certificates import CERTIFICATE_TABLES
+from bswirl.store.schema_queue import QUEUE_TABLES
 from bswirl.store.schema_runs import RUN_TABLES
 from bswirl.store.schema_selections import SELECTION_TABLES
 from bswirl.store.schema_spending import SPENDING_TABLES
@@ -26,6 +27,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("m005_certificates", CERTIFICATE_TABLES),
     ("m006_votes_costs_and_prompts", SPENDING_TABLES),
     ("m007_selections", SELECTION_TABLES),
+    ("m008_audit_queue", QUEUE_TABLES),
 )
 
 _RECORD = "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"

@@ -26,6 +26,7 @@ _NUMBERED = {
     "judges": "judge_id",
     "runs": "run_id",
     "certificates": "certificate_id",
+    "audit_draws": "draw_id",
 }
 
 

@@ -1,0 +1,219 @@
+"""The audit report: a judge held against people from the random draws, people against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bswirl.audit.auditors import (
+    AuditorPair,
+    AuditorSelf,
+    RevealMeter,
+    consistency,
+    pairs_of_auditors,
+    reveal_meters,
+)
+from bswirl.audit.estimates import Pair, Rates, rates
+from bswirl.audit.records import DECIDED, AuditedItem, AuditRecord, Effect
+from bswirl.audit.sampling import Inclusion
+from bswirl.errors import InputError, UsageError
+from bswirl.records import Judge
+
+GROUPINGS = ("judge", "prompt", "depth")
+VOTES = ("final", "blind")
+CELLS = ("judge1-human1", "judge1-human0", "judge0-human1", "judge0-human0")
+IN_FORCE = "in force"  # the verdict that decides, whoever gave it
+
+Truth = Callable[[AuditedItem], bool | None]
+Word = Callable[[AuditedItem], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One judge (or the verdicts in force), at one depth or all, against people."""
+
+    judge: str
+    model: str | None
+    prompt_sha: str | None
+    depth: int | None
+    random: Rates  # from the random draws, weighted: what to report
+    labelled: Rates  # from all labels as they are: biased by how the steps were chosen
+    cells: dict[str, int]  # of all labels
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What became of the random draws; only `decided` ones are in the rates."""
+
+    drawn: int
+    decided: int
+    undecided: int  # only unsure or skipped
+    conflict: int
+    waiting: int  # without any label
+    open: int  # of the decided ones, labelled by nobody blind
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Everything that `bswirl audit report` says."""
+
+    by: str
+    votes: str
+    labelled: int  # actions that people decided
+    drawn: Drawn
+    rows: tuple[ReportRow, ...]
+    pairs: tuple[AuditorPair, ...]
+    consistency: tuple[AuditorSelf, ...]
+    reveals: tuple[RevealMeter, ...]
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    judge: str
+    model: str | None
+    prompt_sha: str | None
+    depth: int | None
+    word: Word
+
+
+def make_report(
+    record: AuditRecord, *, by: str = "judge", judge: str | None = None, votes: str = "final"
+) -> AuditReport:
+    """The report by judge, by prompt (a judge's versions apart) or by depth of the step.
+
+    `votes`: `final` are the labels in force, `blind` only what auditors said before they saw the judge.
+    Raises UsageError on unknown words, InputError on an unknown judge.
+    """
+    if by not in GROUPINGS:
+        raise UsageError(f"there is no report by `{by}`", f"by {', '.join(GROUPINGS)}")
+    truth = _truth(votes)
+    inclusion = Inclusion(record.turns)
+    rows = [_row(row, record.items, truth, inclusion) for row in _rows(record, by, judge)]
+    return AuditReport(
+        by=by,
+        votes=votes,
+        labelled=sum(truth(item) is not None for item in record.items),
+        drawn=_drawn(record.items, truth),
+        rows=tuple(row for row in rows if row.labelled.n or row.judge == IN_FORCE),
+        pairs=pairs_of_auditors(record.items),
+        consistency=consistency(record.items),
+        reveals=reveal_meters(record.items),
+        effect=record.effect,
+    )
+
+
+def cell_items(
+    record: AuditRecord, cell: str, *, judge: str | None = None, votes: str = "final"
+) -> list[AuditedItem]:
+    """The labelled actions of one cell of the confusion matrix, by number.
+
+    Raises UsageError on an unknown cell, InputError on an unknown judge.
+    """
+    if cell not in CELLS:
+        raise UsageError(f"`{cell}` is no cell", f"cells are {', '.join(CELLS)}")
+    truth, word = _truth(votes), _word(record.judges, judge)
+    return [item for item in record.items if _cell(word(item), truth(item)) == cell]
+
+
+def _cell(said: bool | None, truth: bool | None) -> str | None:
+    return None if said is None or truth is None else f"judge{said:d}-human{truth:d}"
+
+
+def _row(row: _Row, items: Sequence[AuditedItem], truth: Truth, inclusion: Inclusion) -> ReportRow:
+    drawn, labelled = [], []
+    cells = Counter(dict.fromkeys(CELLS, 0))
+    for item in items:
+        said, right = row.word(item), truth(item)
+        if said is None or right is None or row.depth not in (None, item.depth):
+            continue
+        cells[f"judge{said:d}-human{right:d}"] += 1
+        labelled.append(Pair(said, right, item.question_id))
+        if item.drawn and (chance := inclusion.of(item)) > 0:
+            drawn.append(Pair(said, right, item.question_id, 1 / chance))
+    return ReportRow(
+        row.judge, row.model, row.prompt_sha, row.depth, rates(drawn), rates(labelled), dict(cells)
+    )
+
+
+def _rows(record: AuditRecord, by: str, judge: str | None) -> Iterable[_Row]:
+    """The rows: first all depths together, then the parts."""
+    whole = _Row(judge or IN_FORCE, None, None, None, _word(record.judges, judge))
+    chosen = [one for one in record.judges if judge in (None, one.name)]
+    if by == "prompt":
+        parts = [_Row(one.name, one.model, one.prompt_sha, None, _said_by([one])) for one in chosen]
+    elif by == "depth":
+        depths = sorted({item.depth for item in record.items})
+        parts = [_Row(whole.judge, None, None, depth, whole.word) for depth in depths]
+    else:
+        names = dict.fromkeys(one.name for one in chosen)
+        parts = [_Row(name, None, None, None, _word(record.judges, name)) for name in names]
+        if judge is not None:
+            parts = []
+    return [whole, *parts]
+
+
+def _word(judges: Sequence[Judge], name: str | None) -> Word:
+    """What the verdict in force says, or a judge's: its ranked versions first, then the newest."""
+    if name is None:
+        return _in_force
+    versions = [judge for judge in judges if judge.name == name]
+    if not versions:
+        known = ", ".join(sorted({judge.name for judge in judges})) or "none yet"
+        raise InputError(f"no judge `{name}` has given a verdict here", f"known judges: {known}")
+    versions.sort(key=lambda judge: (judge.rank is None, judge.rank or 0, -judge.judge_id))
+    return _said_by(versions)
+
+
+def _in_force(item: AuditedItem) -> bool | None:
+    for said in item.said:
+        if said.judge_id == item.deciding:
+            return said.reward >= 0.5
+    return None
+
+
+def _said_by(versions: Sequence[Judge]) -> Word:
+    order = {judge.judge_id: place for place, judge in enumerate(versions)}
+
+    def word(item: AuditedItem) -> bool | None:
+        said = [one for one in item.said if one.judge_id in order]
+        return min(said, key=lambda one: order[one.judge_id]).reward >= 0.5 if said else None
+
+    return word
+
+
+def _truth(votes: str) -> Truth:
+    if votes not in VOTES:
+        raise UsageError(f"`{votes}` are no votes", f"votes are {', '.join(VOTES)}")
+    return _final if votes == "final" else _blind
+
+
+def _final(item: AuditedItem) -> bool | None:
+    return None if item.truth is None else item.truth >= 0.5
+
+
+def _blind(item: AuditedItem) -> bool | None:
+    """What all auditors' newest blind votes agree on."""
+    newest: dict[str, str] = {}
+    for vote in item.votes:
+        if vote.blind and not vote.after_reveal and not vote.withdrawn and vote.value in DECIDED:
+            newest[vote.auditor] = vote.value
+    words = set(newest.values())
+    return words.pop() == "1" if len(words) == 1 else None
+
+
+def _drawn(items: Sequence[AuditedItem], truth: Truth) -> Drawn:
+    drawn = [item for item in items if item.drawn]
+    decided = [item for item in drawn if truth(item) is not None]
+    rest = [item for item in drawn if truth(item) is None]
+    conflict = sum(item.conflict for item in rest)
+    waiting = sum(not any(vote.newest for vote in item.votes) for item in rest)
+    return Drawn(
+        drawn=len(drawn),
+        decided=len(decided),
+        undecided=len(rest) - conflict - waiting,
+        conflict=conflict,
+        waiting=waiting,
+        open=sum(not any(vote.blind for vote in item.votes if not vote.withdrawn) for item in decided),
+    )

@@ -1,0 +1,226 @@
+"""The methods of the audit queue. docs/protocol.md lists them with their parameters and results."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator
+from datetime import timedelta
+from random import SystemRandom
+from typing import Any
+
+from bswirl.audit.records import (
+    DECIDED,
+    AuditItem,
+    AuditNext,
+    AuditPosition,
+    AuditUndo,
+    AuditVote,
+    Scope,
+    hidden,
+)
+from bswirl.audit.sampling import Shares, ways
+from bswirl.errors import UsageError
+from bswirl.owner.drawing import Request
+from bswirl.owner.session import Session
+from bswirl.store.audit_record import read_record
+from bswirl.store.database import Cursor, iso, snapshot, utc_now
+from bswirl.store.draws import Draw, find_draw, newest_order, open_draws
+from bswirl.store.fields import INT64, Fields
+from bswirl.store.labels import check_uid, labels_in_force, undo_label
+from bswirl.store.trees import read_action
+from bswirl.store.votes import (
+    draw_of,
+    flag,
+    flagged_labels,
+    list_conflicts,
+    reveal_meter,
+    vote,
+    was_voted,
+)
+
+RESERVED_MINUTES = 10.0
+_LONGEST_VOTE_SECONDS = 86_400.0
+_LAST = 10
+_MOST_ROWS = 100_000
+
+_rng = SystemRandom()
+
+
+def audit_next(session: Session, params: Fields) -> Any:
+    """The next step in an order, its judge hidden where blind; the same uid again gives the same step."""
+    request = _request(session, params)
+    draw, why = session.owner.audit_queue.next(request)
+    if draw is None:
+        return AuditNext(None, why)
+    session.owner.audit_queue.held[draw.draw_id] = session
+    return AuditNext(_item(session.cursor, draw))
+
+
+def audit_label(session: Session, params: Fields) -> Any:
+    """A vote on a step that was shown; the reply reveals everything."""
+    draw_id = params.integer("draw_id", high=INT64)
+    seconds = params.number("seconds")
+    if seconds is not None and not 0 <= seconds <= _LONGEST_VOTE_SECONDS:
+        seconds = None
+    facts: dict[str, Any] = {
+        "client_uid": _uid(params),
+        "auditor": _auditor(session, params),
+        "value": _value(params),
+        "reason": params.optional_text("reason"),
+        "flagged": bool(params.flag("flagged")),
+        "seconds": seconds,
+        "peer_uid": session.peer_uid,
+    }
+    label = session.owner.writer.write(lambda store: vote(store, draw_id, **facts))
+    session.owner.audit_queue.held.pop(draw_id, None)
+    with snapshot(session.cursor) as cursor:
+        item = _item(cursor, find_draw(cursor, draw_id))
+    said = item.detail.action.judge_reward
+    if said is None or label.value not in DECIDED:
+        return AuditVote(label, item)
+    return AuditVote(label, item, agrees=(said >= 0.5) == (label.value == "1"))
+
+
+def audit_undo(session: Session, params: Fields) -> Any:
+    """Withdraws the auditor's newest label and shows its step again; null where there is none."""
+    client_uid, auditor = _uid(params), _auditor(session, params)
+    label = session.owner.writer.write(lambda store: undo_label(store, client_uid, auditor, session.peer_uid))
+    if label is None:
+        return None
+    with snapshot(session.cursor) as cursor:
+        draw = draw_of(cursor, label)
+        if draw is not None:
+            session.owner.audit_queue.held[draw.draw_id] = session
+        return AuditUndo(label, _item(cursor, draw) if draw else None)
+
+
+def audit_flag(session: Session, params: Fields) -> Any:
+    """Sets or takes the flag on the auditor's label of an action."""
+    action_id = params.integer("action_id", high=INT64)
+    client_uid, auditor = _uid(params), _auditor(session, params)
+    flagged = params.flag("flagged") is not False
+    return session.owner.writer.write(
+        lambda store: flag(
+            store,
+            action_id,
+            client_uid=client_uid,
+            auditor=auditor,
+            flagged=flagged,
+            peer_uid=session.peer_uid,
+        )
+    )
+
+
+def audit_position(session: Session, params: Fields) -> Any:
+    """Where the auditor was: the oldest step shown and not labelled, unless another screen has it."""
+    auditor = _auditor(session, params)
+    held = session.owner.audit_queue.held
+    with snapshot(session.cursor) as cursor:
+        draws = [
+            draw
+            for draw in open_draws(cursor, auditor, utc_now())
+            if held.get(draw.draw_id) in (None, session)
+        ]
+        mine = labels_in_force(cursor, auditor)
+        reveals, turned, median = reveal_meter(cursor, auditor)
+        if draws:
+            held[draws[0].draw_id] = session
+        return AuditPosition(
+            auditor=auditor,
+            item=_item(cursor, draws[0]) if draws else None,
+            order=newest_order(cursor, auditor),
+            labelled=len(mine),
+            last=tuple(mine[:_LAST]),
+            reveals=reveals,
+            turned=turned,
+            median_seconds=median,
+        )
+
+
+def audit_conflicts(session: Session, params: Fields) -> Any:
+    """What auditors disagree on, without an adjudication."""
+    with snapshot(session.cursor) as cursor:
+        return list_conflicts(cursor, _limit(params))
+
+
+def audit_flags(session: Session, params: Fields) -> Any:
+    """Labels in force with a flag, newest first."""
+    with snapshot(session.cursor) as cursor:
+        return flagged_labels(cursor, _limit(params))
+
+
+def audit_record(session: Session, _params: Fields) -> Generator[Any, None, dict[str, Any]]:
+    """Everything that a report is made of: an item a row, the rest as the result."""
+    session.owner.counting.freshen()
+    with snapshot(session.cursor) as cursor:
+        record = read_record(cursor)
+    yield from record.items
+    return {"turns": record.turns, "judges": record.judges, "effect": record.effect}
+
+
+def _request(session: Session, params: Fields) -> Request:
+    order = params.optional_text("order") or "random"
+    defaults = Shares()
+    shares = Shares(
+        *(
+            getattr(defaults, name) if (value := params.number(key)) is None else value
+            for name, key in (("random", "slice"), ("repeats", "repeats"), ("overlap", "overlap"))
+        )
+    )
+    minutes = params.number("reserve_minutes")
+    if minutes is not None and not 0 < minutes <= 1440:
+        raise UsageError(f"{minutes} is no time to reserve a step for", "give 1 to 1440 minutes")
+    blind = params.flag("blind")
+    return Request(
+        client_uid=_uid(params),
+        auditor=_auditor(session, params),
+        peer_uid=session.peer_uid,
+        order=order,
+        scope=Scope(
+            params.optional_text("dataset"),
+            params.optional_integer("depth", low=1),
+            bool(params.flag("answers")),
+        ),
+        shares=shares,
+        blind=True if blind is None else blind,
+        reserve=timedelta(minutes=RESERVED_MINUTES if minutes is None else minutes),
+        ways=ways(order, shares, _rng),
+    )
+
+
+def _item(cursor: Cursor, draw: Draw) -> AuditItem:
+    """What may be shown of a draw: everything once it was voted on."""
+    item = AuditItem(
+        draw_id=draw.draw_id,
+        order=draw.order_name,
+        detail=read_action(cursor, draw.action_id),
+        blind=draw.blind,
+        revealed=True,
+        shown_at=iso(draw.shown_at),
+    )
+    return item if was_voted(cursor, draw.draw_id) else hidden(item)
+
+
+def _auditor(session: Session, params: Fields) -> str:
+    auditor = params.optional_text("auditor") or session.auditor
+    if not auditor.strip():
+        raise UsageError("an audit needs an auditor's name", "give one with --as NAME")
+    return auditor
+
+
+def _uid(params: Fields) -> str:
+    client_uid = params.optional_text("client_uid") or str(uuid.uuid4())
+    check_uid(client_uid)
+    return client_uid
+
+
+def _value(params: Fields) -> str:
+    value = params.text("value")
+    if value == "withdrawn":
+        raise UsageError("a vote is 1, 0, unsure or skip", "audit_undo withdraws")
+    return value
+
+
+def _limit(params: Fields) -> int:
+    limit = params.optional_integer("limit")
+    return min(1000 if limit is None else limit, _MOST_ROWS)

@@ -1,0 +1,215 @@
+"""Drawing one step for an auditor, inside the writer's transaction, so that no two are given the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from bswirl.audit.records import DECIDED, Scope
+from bswirl.audit.sampling import RANDOM_ORDERS, REPEAT_GAP, Shares, Way
+from bswirl.store.audit_orders import Frame, Head
+from bswirl.store.database import Cursor, utc_now
+from bswirl.store.draws import (
+    Draw,
+    add_draw,
+    draw_by_uid,
+    drawn_and_waiting,
+    is_reserved,
+    missed_so_far,
+    overlappable,
+    random_draws_by_depth,
+    repeatable,
+    words_on,
+)
+from bswirl.store.lookups import questions_of_actions
+from bswirl.store.writing import StoreWriter
+
+_PICKS = 200  # before the free ones of a frame are listed
+_NAMESPACE = uuid.UUID("8f5f0c5e-2b0e-4a39-9a5e-1b7c1b2d8c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an auditor asked for; `ways` were thrown before anything was looked at."""
+
+    client_uid: str
+    auditor: str
+    peer_uid: int
+    order: str
+    scope: Scope
+    shares: Shares
+    blind: bool
+    reserve: timedelta
+    ways: tuple[Way, ...]
+
+
+@dataclass(slots=True)
+class Tables:
+    """What is kept in memory for drawing; the store has the last word on every candidate."""
+
+    frame: Frame
+    head: Head
+    drawn: dict[Scope, set[int]]  # at random, by scope
+    busy: set[int]  # labelled or with somebody; may be out of date
+
+
+class Drawing:
+    """One request being answered."""
+
+    def __init__(self, store: StoreWriter, request: Request, tables: Tables, rng: Random) -> None:
+        self._store = store
+        self._cursor: Cursor = store.cursor
+        self._request = request
+        self._tables = tables
+        self._rng = rng
+        self._now: datetime = utc_now()
+
+    def draw(self) -> Draw | None:
+        """The step to show, kept in the record; None where the order has none."""
+        known = draw_by_uid(self._cursor, self._request.client_uid)
+        if known is not None:
+            return known
+        for way in self._request.ways:
+            found = {
+                "repeat": self._repeat,
+                "overlap": self._overlap,
+                "random": self._random,
+                "order": self._ordered,
+            }[way]()
+            if found is not None:
+                return found
+        return self._ordered() if self._request.ways[-1] == "random" else None
+
+    def _repeat(self) -> Draw | None:
+        """One of the auditor's own, uniformly. Nothing in how it is shown tells it from others."""
+        old = repeatable(self._cursor, self._request.auditor, self._request.scope, REPEAT_GAP)
+        if not old:
+            return None
+        action_id, question_id, uid = self._rng.choice(old)
+        return self._keep(action_id, question_id, "repeat", repeats=uid)
+
+    def _overlap(self) -> Draw | None:
+        others = overlappable(self._cursor, self._request.auditor, self._request.scope, self._now)
+        return self._keep(*self._rng.choice(others), "overlap") if others else None
+
+    def _random(self) -> Draw | None:
+        """A random draw; None where it met a step that needs no showing, or all were drawn."""
+        if draw_by_uid(self._cursor, self._met_uid()) is not None:
+            return None
+        scope = self._random_scope()
+        waiting = drawn_and_waiting(self._cursor, scope, self._now)
+        if waiting is not None:
+            return self._keep(*waiting, "random", scope=scope, again=True)
+        frame, drawn = self._tables.frame.at(scope.depth), self._tables.drawn[scope]
+        remaining = len(frame) - len(drawn)
+        if remaining <= 0:
+            return None
+        action_id = self._pick(frame, drawn)
+        question_id = questions_of_actions(self._cursor, [action_id])[action_id]
+        drawn.add(action_id)
+        words = words_on(self._cursor, action_id, question_id)
+        met = (
+            self._request.auditor in words
+            or any(word in DECIDED for word in words.values())
+            or is_reserved(self._cursor, action_id, question_id, self._now)
+        )
+        missed = missed_so_far(self._cursor, action_id, question_id) * (1 - 1 / remaining)
+        kept = self._keep(
+            action_id,
+            question_id,
+            "random",
+            scope=scope,
+            met=met,
+            client_uid=self._met_uid() if met else self._request.client_uid,
+            mark=frame.mark,
+            remaining=remaining,
+            inclusion=1 - missed,
+        )
+        return None if met else kept
+
+    def _ordered(self) -> Draw | None:
+        """The best that is free; for an order of random draws any that is free, outside the sample."""
+        if self._request.order in RANDOM_ORDERS:
+            return self._any_free()
+        for candidate in self._tables.head.candidates:
+            if candidate.action_id not in self._tables.busy:
+                if self._is_free(candidate.action_id, candidate.question_id):
+                    return self._keep(
+                        candidate.action_id, candidate.question_id, "order", score=candidate.score
+                    )
+                self._tables.busy.add(candidate.action_id)
+        return None
+
+    def _any_free(self) -> Draw | None:
+        frame, busy = self._tables.frame, self._tables.busy
+        while len(frame) and (action_id := self._pick_free(frame, busy)) is not None:
+            question_id = questions_of_actions(self._cursor, [action_id])[action_id]
+            if self._is_free(action_id, question_id):
+                return self._keep(action_id, question_id, "order")
+            busy.add(action_id)
+        return None
+
+    def _pick_free(self, frame: Frame, busy: set[int]) -> int | None:
+        for _ in range(_PICKS):
+            action_id = frame.pick(self._rng)
+            if action_id not in busy:
+                return action_id
+        free = [action_id for action_id in frame if action_id not in busy]
+        return self._rng.choice(free) if free else None
+
+    def _pick(self, frame: Frame, drawn: set[int]) -> int:
+        """Uniform among those of the frame that were not drawn; there is one."""
+        for _ in range(_PICKS):
+            action_id = frame.pick(self._rng)
+            if action_id not in drawn:
+                return action_id
+        return self._rng.choice([action_id for action_id in frame if action_id not in drawn])
+
+    def _random_scope(self) -> Scope:
+        """The request's scope; by depth, the one of its depths with the fewest random draws so far."""
+        scope = self._request.scope
+        if self._request.order != "depth" or scope.depth is not None:
+            return scope
+        made = random_draws_by_depth(self._cursor, scope)
+        sizes = {depth: len(actions) for depth, actions in self._tables.frame.by_depth.items()}
+        left = [depth for depth, size in sizes.items() if made.get(depth, 0) < size]
+        if not left:
+            return scope
+        return dataclasses.replace(scope, depth=min(left, key=lambda depth: (made.get(depth, 0), depth)))
+
+    def _is_free(self, action_id: int, question_id: int) -> bool:
+        return not words_on(self._cursor, action_id, question_id) and not is_reserved(
+            self._cursor, action_id, question_id, self._now
+        )
+
+    def _met_uid(self) -> str:
+        """The uid of the random draw that a request made without showing it."""
+        return str(uuid.uuid5(_NAMESPACE, self._request.client_uid))
+
+    def _keep(self, action_id: int, question_id: int, way: str, **more: Any) -> Draw:
+        request = self._request
+        facts: dict[str, Any] = {
+            "client_uid": request.client_uid,
+            "scope": request.scope,
+            "blind": request.blind,
+            **more,
+        }
+        draw = Draw(
+            auditor=request.auditor,
+            action_id=action_id,
+            question_id=question_id,
+            order_name=request.order,
+            way=way,
+            shown_at=self._now,
+            expires_at=self._now + request.reserve,
+            random_share=1.0 if request.order in RANDOM_ORDERS else request.shares.random,
+            peer_uid=request.peer_uid,
+            **facts,
+        )
+        if not draw.met:
+            self._tables.busy.add(action_id)
+        return add_draw(self._store, draw)

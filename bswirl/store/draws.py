@@ -1,0 +1,250 @@
+"""The record of what the audit queue drew, and which actions are labelled or with somebody right now."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bswirl.audit.records import Scope, Turn
+from bswirl.errors import InputError
+from bswirl.store.bulk import column_names, insert_rows
+from bswirl.store.database import Cursor, storable
+from bswirl.store.writing import StoreWriter
+
+OPEN_DAYS = 1.0  # how long a step that was shown and not labelled stays an auditor's own
+
+_WITHDRAWN = "(SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draw:
+    """One row of audit_draws; see bswirl/store/schema_queue.py."""
+
+    client_uid: str
+    auditor: str
+    action_id: int
+    question_id: int
+    order_name: str
+    way: str
+    shown_at: datetime
+    expires_at: datetime
+    scope: Scope
+    random_share: float
+    blind: bool = True
+    met: bool = False  # drawn at random, and not shown: it was labelled or with somebody already
+    again: bool = False  # drawn at random before, and still without a label
+    peer_uid: int | None = None
+    mark: int | None = None
+    remaining: int | None = None
+    inclusion: float | None = None  # probability to be among the random draws up to this one
+    repeats: str | None = None
+    score: float | None = None
+    draw_id: int = 0
+
+
+def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
+    """Keeps a draw and returns it with its number."""
+    numbered = dataclasses.replace(
+        draw, draw_id=writer.numbers.next("audit_draws"), auditor=storable(draw.auditor)
+    )
+    values = {name: getattr(numbered, name) for name in Draw.__dataclass_fields__}
+    values |= dataclasses.asdict(numbered.scope)
+    row = tuple(values[name] for name in column_names("audit_draws"))
+    insert_rows(writer.cursor, "audit_draws", [row])
+    return numbered
+
+
+def draw_by_uid(cursor: Cursor, client_uid: str) -> Draw | None:
+    """The draw that a client's request made."""
+    return _one(cursor, "client_uid = ?", [client_uid])
+
+
+def find_draw(cursor: Cursor, draw_id: int) -> Draw:
+    """The draw of a number. Raises InputError where nothing was shown under it."""
+    found = _one(cursor, "draw_id = ? AND NOT met", [draw_id])
+    if found is None:
+        raise InputError(f"there is no draw {draw_id}", "ask for the next step first")
+    return found
+
+
+def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
+    """What an auditor was shown lately and has not labelled, oldest first.
+
+    Without what somebody else labelled or was given meanwhile, unless it was to be labelled twice.
+    """
+    condition = (
+        f"d.auditor = ? AND NOT met AND shown_at > ? AND draw_id NOT IN ({_LABELLED_DRAWS})"
+        " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
+        "  AND later.draw_id > d.draw_id AND NOT later.met)"
+        " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
+        f" (SELECT action_id FROM labels WHERE value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}))"
+    )
+    return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS)])
+
+
+def newest_order(cursor: Cursor, auditor: str) -> str | None:
+    """The order in which an auditor was shown the newest step."""
+    row = cursor.execute(
+        "SELECT arg_max(order_name, draw_id) FROM audit_draws WHERE auditor = ? AND NOT met", [auditor]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def random_turns(cursor: Cursor) -> list[Turn]:
+    """All random draws, in their order."""
+    rows = cursor.execute(
+        "SELECT dataset, depth, answers, mark, remaining FROM audit_draws"
+        " WHERE way = 'random' AND NOT again ORDER BY draw_id"
+    ).fetchall()
+    return [Turn(Scope(*row[:3]), row[3], row[4]) for row in rows]
+
+
+def drawn_at_random(cursor: Cursor, scope: Scope) -> set[int]:
+    """The actions that were drawn at random in a scope."""
+    rows = cursor.execute(
+        "SELECT action_id FROM audit_draws WHERE way = 'random' AND NOT again"
+        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?",
+        [scope.dataset, scope.depth, scope.answers],
+    ).fetchall()
+    return {action_id for (action_id,) in rows}
+
+
+def random_draws_by_depth(cursor: Cursor, scope: Scope) -> dict[int | None, int]:
+    """How many random draws were made at each depth of a dataset; None counts those at any depth."""
+    rows = cursor.execute(
+        "SELECT depth, count(*) FROM audit_draws WHERE way = 'random' AND NOT again"
+        " AND dataset IS NOT DISTINCT FROM ? AND answers = ? GROUP BY depth",
+        [scope.dataset, scope.answers],
+    ).fetchall()
+    return dict(rows)
+
+
+def missed_so_far(cursor: Cursor, action_id: int, question_id: int) -> float:
+    """The probability that all random draws so far would have missed this action."""
+    row = cursor.execute(
+        "SELECT coalesce(product(1 - 1.0 / d.remaining), 1.0) FROM audit_draws d,"
+        " (SELECT a.depth, a.is_answer, q.dataset, (SELECT min(verdict_id) FROM verdicts v"
+        "   WHERE v.question_id = ? AND v.action_id = ? AND v.status = 'judged' AND v.reward IS NOT NULL)"
+        "   AS mark"
+        "  FROM actions a JOIN questions q USING (question_id)"
+        "  WHERE a.question_id = ? AND a.action_id = ?) AS target"
+        " WHERE d.way = 'random' AND NOT d.again AND d.mark >= target.mark"
+        " AND (d.dataset IS NULL OR d.dataset = target.dataset)"
+        " AND (d.depth IS NULL OR d.depth = target.depth) AND (d.answers OR NOT target.is_answer)",
+        [question_id, action_id, question_id, action_id],
+    ).fetchone()
+    return float(row[0]) if row else 1.0
+
+
+def words_on(cursor: Cursor, action_id: int, question_id: int) -> dict[str, str]:
+    """Each auditor's label in force on an action."""
+    rows = cursor.execute(
+        "SELECT auditor, arg_max(value, label_id) FROM labels WHERE question_id = ? AND action_id = ?"
+        " AND value <> 'withdrawn' AND client_uid NOT IN"
+        " (SELECT withdraws FROM labels WHERE question_id = ? AND withdraws IS NOT NULL) GROUP BY auditor",
+        [question_id, action_id, question_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def is_reserved(cursor: Cursor, action_id: int, question_id: int, now: datetime) -> bool:
+    """Whether somebody was shown an action so lately that nobody else is."""
+    row = cursor.execute(
+        "SELECT count(*) FROM audit_draws WHERE question_id = ? AND action_id = ? AND NOT met"
+        " AND expires_at > ?",
+        [question_id, action_id, now],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
+    """All actions with a label in force or a reservation."""
+    rows = cursor.execute(
+        f"SELECT action_id FROM labels WHERE value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}"
+        " UNION SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?",
+        [now],
+    ).fetchall()
+    return {action_id for (action_id,) in rows}
+
+
+def drawn_and_waiting(cursor: Cursor, scope: Scope, now: datetime) -> tuple[int, int] | None:
+    """An action drawn at random in a scope that has no label and is with nobody, and its question."""
+    row = cursor.execute(
+        "SELECT action_id, question_id FROM audit_draws d WHERE way = 'random'"
+        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?"
+        f" AND action_id NOT IN (SELECT action_id FROM labels WHERE value <> 'withdrawn'"
+        f"  AND client_uid NOT IN {_WITHDRAWN})"
+        " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?)"
+        " ORDER BY draw_id LIMIT 1",
+        [scope.dataset, scope.depth, scope.answers, now],
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tuple[int, int, str]]:
+    """An auditor's decided labels that may come again: action, question, uid.
+
+    Those in force, of the scope, at least `gap` of the auditor's labels old, and not repeated yet.
+    """
+    return cursor.execute(
+        "WITH mine AS (SELECT label_id, client_uid, action_id, question_id, value,"
+        "   row_number() OVER (ORDER BY label_id DESC) AS age,"
+        "   row_number() OVER (PARTITION BY action_id ORDER BY label_id DESC) AS place"
+        f" FROM labels WHERE auditor = ? AND value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN})"
+        " SELECT m.action_id, m.question_id, m.client_uid FROM mine m JOIN actions a"
+        "  ON a.action_id = m.action_id AND a.question_id = m.question_id"
+        " JOIN questions q ON q.question_id = m.question_id"
+        " WHERE place = 1 AND age > ? AND value IN ('0', '1') AND (? IS NULL OR q.dataset = ?)"
+        " AND (? IS NULL OR a.depth = ?) AND (? OR NOT a.is_answer)"
+        " AND m.action_id NOT IN (SELECT action_id FROM audit_draws WHERE auditor = ? AND way = 'repeat')"
+        " ORDER BY m.action_id",
+        [auditor, gap, *_scope_values(scope), auditor],
+    ).fetchall()
+
+
+def overlappable(cursor: Cursor, auditor: str, scope: Scope, now: datetime) -> list[tuple[int, int]]:
+    """Actions (and questions) of the scope that another auditor decided and this one was never asked of."""
+    return cursor.execute(
+        "WITH standing AS (SELECT * FROM labels WHERE value <> 'withdrawn'"
+        f" AND client_uid NOT IN {_WITHDRAWN})"
+        " SELECT DISTINCT a.action_id, a.question_id FROM standing s JOIN actions a"
+        "  ON a.action_id = s.action_id AND a.question_id = s.question_id"
+        " JOIN questions q ON q.question_id = a.question_id"
+        " WHERE s.auditor <> ? AND s.value IN ('0', '1') AND (? IS NULL OR q.dataset = ?)"
+        " AND (? IS NULL OR a.depth = ?) AND (? OR NOT a.is_answer)"
+        " AND a.action_id NOT IN (SELECT action_id FROM standing WHERE auditor = ?)"
+        " AND a.action_id NOT IN (SELECT action_id FROM audit_draws WHERE auditor = ? AND NOT met"
+        "  AND expires_at > ?) ORDER BY a.action_id",
+        [auditor, *_scope_values(scope), auditor, auditor, now],
+    ).fetchall()
+
+
+def _scope_values(scope: Scope) -> Sequence[Any]:
+    return [scope.dataset, scope.dataset, scope.depth, scope.depth, scope.answers]
+
+
+_LABELLED_DRAWS = (
+    "SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE draw_id IS NOT NULL"
+    f" AND value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}"
+)
+_SCOPE_COLUMNS = ("dataset", "depth", "answers")
+
+
+def _one(cursor: Cursor, condition: str, values: Sequence[Any]) -> Draw | None:
+    found = _many(cursor, condition, values)
+    return found[0] if found else None
+
+
+def _many(cursor: Cursor, condition: str, values: Sequence[Any]) -> list[Draw]:
+    names = column_names("audit_draws")
+    rows = cursor.execute(
+        f"SELECT {', '.join(names)} FROM audit_draws d WHERE {condition} ORDER BY draw_id", list(values)
+    ).fetchall()
+    draws = []
+    for row in rows:
+        named = dict(zip(names, row, strict=True))
+        scope = Scope(*(named.pop(name) for name in _SCOPE_COLUMNS))
+        draws.append(Draw(**named, scope=scope))
+    return draws

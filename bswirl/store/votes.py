@@ -1,0 +1,185 @@
+"""Votes from the queue: labels that know their draw; conflicts, flags, and where an auditor was."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+
+from bswirl.audit.records import DECIDED, Conflict
+from bswirl.errors import InputError
+from bswirl.records import Label
+from bswirl.store.database import Cursor, utc_now
+from bswirl.store.draws import Draw, find_draw, open_draws
+from bswirl.store.labels import (
+    NewLabel,
+    label_by_uid,
+    labels_in_force,
+    newest_in_force,
+    set_label,
+)
+from bswirl.store.rewards import effective_rewards
+from bswirl.store.writing import StoreWriter
+
+SHOWN_TEXT = 300  # characters of a step in a list
+
+_STANDING = (
+    "(SELECT l.*, f.draw_id, f.seconds, f.after_reveal FROM labels l JOIN label_facts f USING (client_uid)"
+    " WHERE auditor = $auditor AND value <> 'withdrawn' AND client_uid NOT IN"
+    " (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL))"
+)
+
+
+def vote(
+    writer: StoreWriter,
+    draw_id: int,
+    *,
+    client_uid: str,
+    auditor: str,
+    value: str,
+    reason: str | None = None,
+    flagged: bool = False,
+    seconds: float | None = None,
+    peer_uid: int | None = None,
+) -> Label:
+    """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal.
+
+    The same client uid again gives the same label. Raises InputError where the draw is another auditor's.
+    """
+    known = label_by_uid(writer.cursor, client_uid)
+    if known is not None:
+        return known
+    draw = find_draw(writer.cursor, draw_id)
+    if draw.auditor != auditor:
+        raise InputError(f"draw {draw_id} is {draw.auditor}'s, not {auditor}'s", "ask for a step of your own")
+    first = not was_voted(writer.cursor, draw_id)
+    return set_label(
+        writer,
+        NewLabel(
+            client_uid=client_uid,
+            action_id=draw.action_id,
+            value=value,
+            auditor=auditor,
+            reason=reason,
+            blind=draw.blind and first,
+            flagged=flagged,
+            peer_uid=peer_uid,
+            draw_id=draw_id,
+            seconds=seconds,
+            after_reveal=draw.blind and not first,
+            repeats=draw.repeats if first else None,
+        ),
+    )
+
+
+def was_voted(cursor: Cursor, draw_id: int) -> bool:
+    """Whether a draw ever got a vote, withdrawn or not: its judge was shown then."""
+    row = cursor.execute("SELECT count(*) FROM label_facts WHERE draw_id = ?", [draw_id]).fetchone()
+    return bool(row and row[0])
+
+
+def flag(
+    writer: StoreWriter,
+    action_id: int,
+    *,
+    client_uid: str,
+    auditor: str,
+    flagged: bool,
+    peer_uid: int | None = None,
+) -> Label:
+    """Sets or takes the flag on an auditor's label: a new label of the same value.
+
+    Without a label of theirs on it, the step is skipped with a flag.
+    """
+    known = label_by_uid(writer.cursor, client_uid)
+    if known is not None:
+        return known
+    now = newest_in_force(writer.cursor, auditor, action_id)
+    if now is None:
+        shown = [
+            draw for draw in open_draws(writer.cursor, auditor, utc_now()) if draw.action_id == action_id
+        ]
+        new = NewLabel(client_uid, action_id, "skip", auditor, flagged=flagged, peer_uid=peer_uid)
+        return set_label(
+            writer,
+            dataclasses.replace(new, draw_id=shown[-1].draw_id, blind=shown[-1].blind) if shown else new,
+        )
+    return set_label(
+        writer,
+        NewLabel(
+            client_uid,
+            action_id,
+            now.value,
+            auditor,
+            reason=now.reason,
+            blind=now.blind,
+            adjudicates=now.adjudicates,
+            flagged=flagged,
+            peer_uid=peer_uid,
+            draw_id=now.draw_id,
+            after_reveal=now.after_reveal,
+        ),
+    )
+
+
+def draw_of(cursor: Cursor, label: Label) -> Draw | None:
+    """The draw that a label came from."""
+    return find_draw(cursor, label.draw_id) if label.draw_id is not None else None
+
+
+def flagged_labels(cursor: Cursor, limit: int) -> list[Label]:
+    """Labels in force that carry a flag, newest first."""
+    return [label for label in labels_in_force(cursor) if label.flagged][:limit]
+
+
+def reveal_meter(cursor: Cursor, auditor: str) -> tuple[int, int, float | None]:
+    """How many blind votes were revealed, how many of them then changed, and the median seconds to a vote."""
+    row = cursor.execute(
+        "WITH first AS (SELECT draw_id, arg_min(value, label_id) AS value, arg_min(seconds, label_id) AS"
+        f"  seconds FROM {_STANDING} WHERE NOT after_reveal AND blind GROUP BY draw_id),"
+        f" later AS (SELECT draw_id, arg_max(value, label_id) AS value FROM {_STANDING} WHERE after_reveal"
+        "  GROUP BY draw_id)"
+        " SELECT count(*) FILTER (f.value IN ('0', '1')),"
+        "  count(*) FILTER (f.value IN ('0', '1') AND l.value IN ('0', '1') AND l.value <> f.value),"
+        "  median(f.seconds) FROM first f LEFT JOIN later l USING (draw_id)",
+        {"auditor": auditor},
+    ).fetchone()
+    return row or (0, 0, None)
+
+
+def list_conflicts(cursor: Cursor, limit: int) -> list[Conflict]:
+    """Actions on which auditors disagree, those without an adjudication, by number."""
+    found = {
+        action_id: labels
+        for action_id, labels in _by_action(labels_in_force(cursor)).items()
+        if _disagree(labels)
+    }
+    chosen = sorted(found)[:limit]
+    if not chosen:
+        return []
+    scope = (
+        "question_id IN (SELECT question_id FROM labels WHERE action_id IN (SELECT unnest($ids::BIGINT[])))"
+    )
+    rows = cursor.execute(
+        f"WITH {effective_rewards(scope)} SELECT action_id, question_id, q.dataset || ':' || q.external_id,"
+        f" depth, left(e.text, {SHOWN_TEXT}), judge, judge_reward FROM effective e JOIN questions q"
+        " USING (question_id) WHERE action_id IN (SELECT unnest($ids::BIGINT[])) ORDER BY action_id",
+        {"ids": chosen},
+    ).fetchall()
+    return [
+        Conflict(*row[:5], tuple(sorted(found[row[0]], key=lambda label: label.auditor)), *row[5:])
+        for row in rows
+    ]
+
+
+def _by_action(labels: list[Label]) -> dict[int, list[Label]]:
+    found: defaultdict[int, list[Label]] = defaultdict(list)
+    for label in labels:
+        found[label.action_id].append(label)
+    return found
+
+
+def _disagree(labels: list[Label]) -> bool:
+    decided = [label for label in labels if label.value in DECIDED]
+    adjudicated = any(label.adjudicates for label in decided)
+    return not adjudicated and len({label.value for label in decided}) > 1
+
