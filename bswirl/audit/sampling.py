@@ -9,8 +9,6 @@ it is known.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
@@ -66,11 +64,27 @@ class Inclusion:
     unchanging scope of N actions and m draws that is m/N.
     """
 
-    def __init__(self, turns: Iterable[Turn]) -> None:
-        by_scope: defaultdict[Scope, list[Turn]] = defaultdict(list)
+    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+        self._missed: dict[tuple[Scope, int], float] = {}  # by scope and mark: Π (1 − 1/remaining)
+        self.turns = 0
         for turn in turns:
-            by_scope[turn.scope].append(turn)
-        self._missed = {scope: _missed(made) for scope, made in by_scope.items()}
+            self.add(turn)
+
+    def add(self, turn: Turn) -> None:
+        """Takes in one more random draw."""
+        key = turn.scope, turn.mark
+        self._missed[key] = self._missed.get(key, 1.0) * (1 - 1 / turn.remaining)
+        self.turns += 1
+
+    @property
+    def newest_mark(self) -> int:
+        """The newest verdict that any of the draws knew of."""
+        return max((mark for _, mark in self._missed), default=0)
+
+    @property
+    def oldest_mark(self) -> int:
+        """The newest verdict that all of the draws knew of."""
+        return min((mark for _, mark in self._missed), default=0)
 
     def of(self, item: AuditedItem) -> float:
         """The probability of that action; 0 where no draw could have reached it."""
@@ -80,17 +94,8 @@ class Inclusion:
 
     def at(self, dataset: str, depth: int, is_answer: bool, mark: int) -> float:
         """As `of`, for an action of which that much is known; `mark` is the number of its first verdict."""
-        missed = 1.0
-        for scope, (marks, products) in self._missed.items():
-            if scope.holds(dataset, depth, is_answer):
-                missed *= products[bisect_left(marks, mark)]
-        return 1 - missed
-
-
-def _missed(turns: list[Turn]) -> tuple[list[int], list[float]]:
-    """For each mark the probability of being missed by the draws of it and later ones; at the end 1."""
-    ordered = sorted(turns, key=lambda turn: turn.mark)
-    products = [1.0]
-    for turn in reversed(ordered):
-        products.append(products[-1] * (1 - 1 / turn.remaining))
-    return [turn.mark for turn in ordered], products[::-1]
+        return 1 - math.prod(
+            missed
+            for (scope, known), missed in self._missed.items()
+            if known >= mark and scope.holds(dataset, depth, is_answer)
+        )

@@ -92,11 +92,10 @@ def _drawn(wrong: int, checked: int, prior: float) -> float:
     return (wrong + PRIOR_STEPS * prior) / (checked + PRIOR_STEPS)
 
 
-def vote_closeness(correct: tuple[int, int], progress: tuple[int, int]) -> float:
-    """How close a judge's votes are to a tie on the reward: 1 at even odds, 0 where they leave no doubt.
+def vote_closeness(correct: float, progress: float) -> float:
+    """How close a judge was to a tie on the reward: 1 at even odds, 0 where it left no doubt.
 
-    Votes are (yes, no). The reward needs both, so its odds are taken as the product of the two shares: a
-    split on progress says little of a step that all votes call wrong.
+    Takes the shares of its votes (or its probabilities) for each. The reward needs both, so its odds are
+    their product: a split on progress says little of a step that all votes call wrong.
     """
-    shares = [yes / (yes + no) if yes + no else 0.0 for yes, no in (correct, progress)]
-    return 1 - abs(2 * shares[0] * shares[1] - 1)
+    return 1 - abs(2 * correct * progress - 1)

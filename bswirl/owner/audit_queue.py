@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from bswirl.audit.records import Scope
-from bswirl.audit.sampling import RANDOM_ORDERS
+from bswirl.audit.sampling import RANDOM_ORDERS, Inclusion
 from bswirl.owner.drawing import Drawing, Request, Tables
 from bswirl.owner.writer import WriterThread
 from bswirl.store.audit_orders import Frame, Head, newest_marks, read_frame, read_head
 from bswirl.store.database import Cursor, utc_now
-from bswirl.store.draws import Draw, busy_actions, drawn_at_random, random_draws_by_depth
+from bswirl.store.draws import Draw, busy_actions, drawn_at_random, random_draws, random_turns
 from bswirl.store.writing import StoreWriter
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class AuditQueue:
         self._frames: dict[Scope, _Read] = {}
         self._heads: dict[tuple[str, Scope], _Read] = {}
         self._drawn: dict[Scope, set[int]] = {}
+        self._inclusion = Inclusion()
         self._busy: set[int] = set()
         self._refreshing = threading.Event()
         self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw on screen
@@ -67,8 +68,7 @@ class AuditQueue:
             draw = self._draw(request, self._tables(request))
         if draw is None:
             tables = self._tables(request)
-            words = tables.head.why or "every step there is labelled, or with somebody"
-            return None, words if len(tables.frame) else "no step there has a verdict yet"
+            return None, _why(request, tables)
         self._refresh_later(request)
         return draw, ""
 
@@ -81,11 +81,13 @@ class AuditQueue:
 
     def _check_drawn(self, cursor: Cursor, scope: Scope, tables: Tables) -> None:
         """Reads again who was drawn where memory and store differ, as after a transaction that failed."""
-        made = random_draws_by_depth(cursor, scope)
+        made = random_draws(cursor)
+        if tables.inclusion.turns != sum(made.values()):
+            self._inclusion = tables.inclusion = Inclusion(random_turns(cursor))
         for depth in (scope.depth, *tables.frame.by_depth):
             one = dataclasses.replace(scope, depth=depth)
-            if len(tables.drawn.get(one, ())) != made.get(depth, 0) or one not in tables.drawn:
-                tables.drawn[one] = drawn_at_random(cursor, one) if depth in made else set()
+            if one not in tables.drawn or len(tables.drawn[one]) != made.get(one, 0):
+                tables.drawn[one] = drawn_at_random(cursor, one) if one in made else set()
 
     def _tables(self, request: Request) -> Tables:
         if not self._is_known(request):
@@ -96,6 +98,7 @@ class AuditQueue:
             frame if isinstance(frame, Frame) else Frame(0, {}),
             head.what if head is not None and isinstance(head.what, Head) else Head(()),
             self._drawn,
+            self._inclusion,
             self._busy,
         )
 
@@ -147,3 +150,12 @@ class AuditQueue:
             _log.exception("the audit queue could not be refreshed")
         finally:
             self._refreshing.clear()
+
+
+def _why(request: Request, tables: Tables) -> str:
+    """Why there is no step."""
+    if not len(tables.frame):
+        return "no step there has a verdict yet"
+    if len(tables.busy.intersection(tables.frame)) == len(tables.frame):
+        return "every judged step there has a label or is with somebody"
+    return tables.head.why or f"nothing is left in the order `{request.order}`"

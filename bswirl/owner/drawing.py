@@ -9,23 +9,21 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from bswirl.audit.records import DECIDED, Scope
-from bswirl.audit.sampling import RANDOM_ORDERS, REPEAT_GAP, Shares, Way
+from bswirl.audit.records import DECIDED, Scope, Turn
+from bswirl.audit.sampling import RANDOM_ORDERS, REPEAT_GAP, Inclusion, Shares, Way
 from bswirl.store.audit_orders import Frame, Head
 from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import (
     Draw,
     add_draw,
-    draw_by_uid,
+    describe,
     drawn_and_waiting,
-    is_reserved,
-    missed_so_far,
+    draws_by_uid,
+    first_verdict,
     overlappable,
-    random_draws_by_depth,
     repeatable,
-    words_on,
+    standing_of_action,
 )
-from bswirl.store.lookups import questions_of_actions
 from bswirl.store.writing import StoreWriter
 
 _PICKS = 200  # before the free ones of a frame are listed
@@ -54,6 +52,7 @@ class Tables:
     frame: Frame
     head: Head
     drawn: dict[Scope, set[int]]  # at random, by scope
+    inclusion: Inclusion  # of all random draws
     busy: set[int]  # labelled or with somebody; may be out of date
 
 
@@ -67,12 +66,14 @@ class Drawing:
         self._tables = tables
         self._rng = rng
         self._now: datetime = utc_now()
+        self._has_met = False  # this request made its random draw before, in an attempt that was cut short
 
     def draw(self) -> Draw | None:
         """The step to show, kept in the record; None where the order has none."""
-        known = draw_by_uid(self._cursor, self._request.client_uid)
-        if known is not None:
-            return known
+        known = draws_by_uid(self._cursor, self._request.client_uid, self._met_uid())
+        if shown := [draw for draw in known if not draw.met]:
+            return shown[0]
+        self._has_met = bool(known)
         for way in self._request.ways:
             found = {
                 "repeat": self._repeat,
@@ -98,7 +99,7 @@ class Drawing:
 
     def _random(self) -> Draw | None:
         """A random draw; None where it met a step that needs no showing, or all were drawn."""
-        if draw_by_uid(self._cursor, self._met_uid()) is not None:
+        if self._has_met:
             return None
         scope = self._random_scope()
         waiting = drawn_and_waiting(self._cursor, scope, self._now)
@@ -109,15 +110,18 @@ class Drawing:
         if remaining <= 0:
             return None
         action_id = self._pick(frame, drawn)
-        question_id = questions_of_actions(self._cursor, [action_id])[action_id]
-        drawn.add(action_id)
-        words = words_on(self._cursor, action_id, question_id)
+        question_id, dataset, depth, is_answer = describe(self._cursor, action_id)
+        standing = standing_of_action(self._cursor, action_id, question_id, self._now)
         met = (
-            self._request.auditor in words
-            or any(word in DECIDED for word in words.values())
-            or is_reserved(self._cursor, action_id, question_id, self._now)
+            self._request.auditor in standing.words
+            or any(word in DECIDED for word in standing.words.values())
+            or standing.reserved
         )
-        missed = missed_so_far(self._cursor, action_id, question_id) * (1 - 1 / remaining)
+        drawn.add(action_id)
+        inclusion = self._tables.inclusion
+        inclusion.add(Turn(scope, frame.mark, remaining))
+        one_list = inclusion.oldest_mark == inclusion.newest_mark
+        mark = frame.mark if one_list else first_verdict(self._cursor, action_id, question_id)
         kept = self._keep(
             action_id,
             question_id,
@@ -127,7 +131,7 @@ class Drawing:
             client_uid=self._met_uid() if met else self._request.client_uid,
             mark=frame.mark,
             remaining=remaining,
-            inclusion=1 - missed,
+            inclusion=inclusion.at(dataset, depth, is_answer, mark),
         )
         return None if met else kept
 
@@ -147,7 +151,7 @@ class Drawing:
     def _any_free(self) -> Draw | None:
         frame, busy = self._tables.frame, self._tables.busy
         while len(frame) and (action_id := self._pick_free(frame, busy)) is not None:
-            question_id = questions_of_actions(self._cursor, [action_id])[action_id]
+            question_id = describe(self._cursor, action_id)[0]
             if self._is_free(action_id, question_id):
                 return self._keep(action_id, question_id, "order")
             busy.add(action_id)
@@ -174,17 +178,15 @@ class Drawing:
         scope = self._request.scope
         if self._request.order != "depth" or scope.depth is not None:
             return scope
-        made = random_draws_by_depth(self._cursor, scope)
-        sizes = {depth: len(actions) for depth, actions in self._tables.frame.by_depth.items()}
-        left = [depth for depth, size in sizes.items() if made.get(depth, 0) < size]
-        if not left:
-            return scope
-        return dataclasses.replace(scope, depth=min(left, key=lambda depth: (made.get(depth, 0), depth)))
+        left = []
+        for depth, actions in self._tables.frame.by_depth.items():
+            one = dataclasses.replace(scope, depth=depth)
+            if len(self._tables.drawn[one]) < len(actions):
+                left.append((len(self._tables.drawn[one]), depth, one))
+        return min(left)[-1] if left else scope
 
     def _is_free(self, action_id: int, question_id: int) -> bool:
-        return not words_on(self._cursor, action_id, question_id) and not is_reserved(
-            self._cursor, action_id, question_id, self._now
-        )
+        return standing_of_action(self._cursor, action_id, question_id, self._now).is_free
 
     def _met_uid(self) -> str:
         """The uid of the random draw that a request made without showing it."""

@@ -116,7 +116,7 @@ def _unaudited(cursor: Cursor, scope: Scope, now: datetime) -> Head:
         f" ORDER BY action_id LIMIT {HEAD_LENGTH}",
         {**_values(scope), "now": now},
     ).fetchall()
-    return _head(rows, "every judged step there has a label")
+    return _head(rows, "every judged step there has a label or is with somebody")
 
 
 _DECIDING = (
@@ -129,15 +129,17 @@ _DECIDING = (
 
 def _judge_split(cursor: Cursor, scope: Scope, now: datetime) -> Head:
     """By how close the deciding judge's votes are to a tie; see stakes.vote_closeness."""
-    share = "coalesce(({0}[1] / nullif({0}[1] + {0}[2], 0)), 0.0)"
+    share = (
+        "coalesce(CASE json_type(votes, '$.{0}') WHEN 'ARRAY' THEN"
+        " json_extract(votes, '$.{0}[0]')::DOUBLE / nullif(json_extract(votes, '$.{0}[0]')::DOUBLE"
+        "  + json_extract(votes, '$.{0}[1]')::DOUBLE, 0)"
+        " ELSE try_cast(json_extract(votes, '$.{0}') AS DOUBLE) END, 0.0)"
+    )
     closeness = f"1 - abs(2 * {share.format('correct')} * {share.format('progress')} - 1)"
     rows = cursor.execute(
-        f"WITH cast_votes AS (SELECT action_id,"
-        " from_json(json_extract(votes, '$.correct'), '[\"DOUBLE\"]') AS correct,"
-        " from_json(json_extract(votes, '$.progress'), '[\"DOUBLE\"]') AS progress"
-        f" FROM {_DECIDING.format(what='v.votes', name='votes')} WHERE votes IS NOT NULL)"
-        f" SELECT a.action_id, a.question_id, {closeness} AS score FROM actions a JOIN cast_votes"
-        f" USING (action_id) WHERE {_IN_SCOPE} AND {_FREE} AND score > 0"
+        f"SELECT a.action_id, a.question_id, {closeness} AS score FROM actions a"
+        f" JOIN {_DECIDING.format(what='v.votes', name='votes')} USING (action_id)"
+        f" WHERE votes IS NOT NULL AND {_IN_SCOPE} AND {_FREE} AND score > 0"
         f" ORDER BY score DESC, hash(a.action_id) LIMIT {HEAD_LENGTH}",
         {**_values(scope), "now": now},
     ).fetchall()
@@ -241,4 +243,3 @@ def _head(rows: list[tuple[Any, ...]], why: str = "") -> Head:
 
 def _values(scope: Scope) -> dict[str, Any]:
     return {"dataset": scope.dataset, "depth": scope.depth, "answers": scope.answers}
-

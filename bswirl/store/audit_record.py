@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 
 from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Vote
@@ -76,11 +77,15 @@ def read_record(cursor: Cursor) -> AuditRecord:
     said: defaultdict[int, list[Said]] = defaultdict(list)
     for action_id, judge_id, reward in cursor.execute(_SAID).fetchall():
         said[action_id].append(Said(judge_id, reward))
-    items = tuple(
-        AuditedItem(*row, tuple(votes[row[0]]), tuple(said[row[0]]))
-        for row in cursor.execute(_ITEMS).fetchall()
+    items = []
+    for row in cursor.execute(_ITEMS).fetchall():
+        item = AuditedItem(*row)
+        items.append(
+            dataclasses.replace(item, votes=tuple(votes[item.action_id]), said=tuple(said[item.action_id]))
+        )
+    return AuditRecord(
+        tuple(items), tuple(random_turns(cursor)), tuple(list_judges(cursor)), read_effect(cursor)
     )
-    return AuditRecord(items, tuple(random_turns(cursor)), tuple(list_judges(cursor)), read_effect(cursor))
 
 
 def read_effect(cursor: Cursor) -> Effect:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bswirl.audit.records import Scope, Turn
 from bswirl.errors import InputError
-from bswirl.store.bulk import column_names, insert_rows
+from bswirl.store.bulk import column_names
 from bswirl.store.database import Cursor, storable
 from bswirl.store.writing import StoreWriter
 
@@ -50,15 +50,17 @@ def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
         draw, draw_id=writer.numbers.next("audit_draws"), auditor=storable(draw.auditor)
     )
     values = {name: getattr(numbered, name) for name in Draw.__dataclass_fields__}
-    values |= dataclasses.asdict(numbered.scope)
-    row = tuple(values[name] for name in column_names("audit_draws"))
-    insert_rows(writer.cursor, "audit_draws", [row])
+    values |= dataclasses.asdict(values.pop("scope"))
+    writer.cursor.execute(
+        f"INSERT INTO audit_draws ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+        list(values.values()),
+    )
     return numbered
 
 
-def draw_by_uid(cursor: Cursor, client_uid: str) -> Draw | None:
-    """The draw that a client's request made."""
-    return _one(cursor, "client_uid = ?", [client_uid])
+def draws_by_uid(cursor: Cursor, *client_uids: str) -> list[Draw]:
+    """What these requests drew."""
+    return _many(cursor, "client_uid IN (SELECT unnest(?::VARCHAR[]))", [list(client_uids)])
 
 
 def find_draw(cursor: Cursor, draw_id: int) -> Draw:
@@ -111,52 +113,60 @@ def drawn_at_random(cursor: Cursor, scope: Scope) -> set[int]:
     return {action_id for (action_id,) in rows}
 
 
-def random_draws_by_depth(cursor: Cursor, scope: Scope) -> dict[int | None, int]:
-    """How many random draws were made at each depth of a dataset; None counts those at any depth."""
+def random_draws(cursor: Cursor) -> dict[Scope, int]:
+    """How many random draws were made in each scope."""
     rows = cursor.execute(
-        "SELECT depth, count(*) FROM audit_draws WHERE way = 'random' AND NOT again"
-        " AND dataset IS NOT DISTINCT FROM ? AND answers = ? GROUP BY depth",
-        [scope.dataset, scope.answers],
+        "SELECT dataset, depth, answers, count(*) FROM audit_draws WHERE way = 'random' AND NOT again"
+        " GROUP BY ALL"
     ).fetchall()
-    return dict(rows)
+    return {Scope(*row[:3]): row[3] for row in rows}
 
 
-def missed_so_far(cursor: Cursor, action_id: int, question_id: int) -> float:
-    """The probability that all random draws so far would have missed this action."""
-    row = cursor.execute(
-        "SELECT coalesce(product(1 - 1.0 / d.remaining), 1.0) FROM audit_draws d,"
-        " (SELECT a.depth, a.is_answer, q.dataset, (SELECT min(verdict_id) FROM verdicts v"
-        "   WHERE v.question_id = ? AND v.action_id = ? AND v.status = 'judged' AND v.reward IS NOT NULL)"
-        "   AS mark"
-        "  FROM actions a JOIN questions q USING (question_id)"
-        "  WHERE a.question_id = ? AND a.action_id = ?) AS target"
-        " WHERE d.way = 'random' AND NOT d.again AND d.mark >= target.mark"
-        " AND (d.dataset IS NULL OR d.dataset = target.dataset)"
-        " AND (d.depth IS NULL OR d.depth = target.depth) AND (d.answers OR NOT target.is_answer)",
-        [question_id, action_id, question_id, action_id],
-    ).fetchone()
-    return float(row[0]) if row else 1.0
-
-
-def words_on(cursor: Cursor, action_id: int, question_id: int) -> dict[str, str]:
-    """Each auditor's label in force on an action."""
+def describe(cursor: Cursor, action_id: int) -> tuple[int, str, int, bool]:
+    """An action's question, dataset, depth and whether it is an answer."""
     rows = cursor.execute(
-        "SELECT auditor, arg_max(value, label_id) FROM labels WHERE question_id = ? AND action_id = ?"
-        " AND value <> 'withdrawn' AND client_uid NOT IN"
-        " (SELECT withdraws FROM labels WHERE question_id = ? AND withdraws IS NOT NULL) GROUP BY auditor",
-        [question_id, action_id, question_id],
+        "SELECT a.question_id, q.dataset, a.depth, a.is_answer FROM actions a JOIN questions q"
+        " USING (question_id) WHERE a.action_id = ?",
+        [action_id],
     ).fetchall()
-    return dict(rows)
+    question_id, dataset, depth, is_answer = rows[0]
+    return question_id, dataset, depth, is_answer
 
 
-def is_reserved(cursor: Cursor, action_id: int, question_id: int, now: datetime) -> bool:
-    """Whether somebody was shown an action so lately that nobody else is."""
+def first_verdict(cursor: Cursor, action_id: int, question_id: int) -> int:
+    """The number of an action's first readable verdict."""
     row = cursor.execute(
-        "SELECT count(*) FROM audit_draws WHERE question_id = ? AND action_id = ? AND NOT met"
-        " AND expires_at > ?",
-        [question_id, action_id, now],
+        "SELECT min(verdict_id) FROM verdicts WHERE question_id = ? AND action_id = ?"
+        " AND status = 'judged' AND reward IS NOT NULL",
+        [question_id, action_id],
     ).fetchone()
-    return bool(row and row[0])
+    return int(row[0]) if row else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standing:
+    """How an action stands in the queue: each auditor's label in force, and whether it is with somebody."""
+
+    words: dict[str, str]
+    reserved: bool
+
+    @property
+    def is_free(self) -> bool:
+        return not self.words and not self.reserved
+
+
+def standing_of_action(cursor: Cursor, action_id: int, question_id: int, now: datetime) -> Standing:
+    """How an action stands right now, what this transaction wrote included."""
+    rows = cursor.execute(
+        "SELECT auditor, arg_max(value, label_id) FROM labels WHERE question_id = $question"
+        " AND action_id = $action AND value <> 'withdrawn' AND client_uid NOT IN"
+        "  (SELECT withdraws FROM labels WHERE question_id = $question AND withdraws IS NOT NULL)"
+        " GROUP BY auditor UNION ALL SELECT NULL, NULL FROM audit_draws WHERE question_id = $question"
+        " AND action_id = $action AND NOT met AND expires_at > $now",
+        {"question": question_id, "action": action_id, "now": now},
+    ).fetchall()
+    words = {auditor: value for auditor, value in rows if auditor is not None}
+    return Standing(words, reserved=len(words) < len(rows))
 
 
 def busy_actions(cursor: Cursor, now: datetime) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from typing import Any
 
 from bswirl.audit.records import DECIDED, Conflict
 from bswirl.errors import InputError
@@ -21,6 +22,8 @@ from bswirl.store.rewards import effective_rewards
 from bswirl.store.writing import StoreWriter
 
 SHOWN_TEXT = 300  # characters of a step in a list
+
+_CONFLICT = ("action_id", "question_id", "address", "depth", "text", "judge", "judge_reward")
 
 _STANDING = (
     "(SELECT l.*, f.draw_id, f.seconds, f.after_reveal FROM labels l JOIN label_facts f USING (client_uid)"
@@ -165,10 +168,12 @@ def list_conflicts(cursor: Cursor, limit: int) -> list[Conflict]:
         " USING (question_id) WHERE action_id IN (SELECT unnest($ids::BIGINT[])) ORDER BY action_id",
         {"ids": chosen},
     ).fetchall()
-    return [
-        Conflict(*row[:5], tuple(sorted(found[row[0]], key=lambda label: label.auditor)), *row[5:])
-        for row in rows
-    ]
+    conflicts = []
+    for row in rows:
+        about: dict[str, Any] = dict(zip(_CONFLICT, row, strict=True))
+        labels = sorted(found[row[0]], key=lambda label: label.auditor)
+        conflicts.append(Conflict(**about, votes=tuple(labels)))
+    return conflicts
 
 
 def _by_action(labels: list[Label]) -> dict[int, list[Label]]:
@@ -182,4 +187,3 @@ def _disagree(labels: list[Label]) -> bool:
     decided = [label for label in labels if label.value in DECIDED]
     adjudicated = any(label.adjudicates for label in decided)
     return not adjudicated and len({label.value for label in decided}) > 1
-

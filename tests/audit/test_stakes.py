@@ -84,15 +84,8 @@ class TestChances:
 
 class TestVotes:
     @pytest.mark.parametrize(
-        ("correct", "progress", "closeness"),
-        [
-            ((5, 0), (5, 0), 0),
-            ((0, 5), (3, 2), 0),
-            ((1, 1), (4, 0), 1),
-            ((3, 1), (4, 0), 0.5),
-            ((0, 0), (0, 0), 0),
-        ],
+        ("correct", "progress", "closeness"), [(1, 1, 0), (0, 0.6, 0), (0.5, 1, 1), (0.75, 1, 0.5), (0, 0, 0)]
     )
-    def test_closeness(self, correct: tuple[int, int], progress: tuple[int, int], closeness: float) -> None:
+    def test_closeness(self, correct: float, progress: float, closeness: float) -> None:
         """Of the reward's odds, not of any one vote: a clear no on correct leaves no doubt."""
         assert vote_closeness(correct, progress) == pytest.approx(closeness)

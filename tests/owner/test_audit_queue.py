@@ -1,0 +1,314 @@
+"""The audit queue: what is drawn for whom, and what the record says of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bswirl.audit.records import Scope
+from bswirl.audit.sampling import REPEAT_GAP, Inclusion
+from bswirl.audit.stakes import PRIOR_WRONG, signal_change
+from bswirl.owner.drawing import Drawing
+from bswirl.store.database import utc_now
+from bswirl.store.draws import find_draw, open_draws
+from bswirl.store.labels import undo_label
+from bswirl.store.trees import read_tree
+from bswirl.store.votes import list_conflicts, reveal_meter
+from tests.owner.auditing import ACTIONS_A_QUESTION, STEPS, Desk, desk_on, grow, judge_all
+from tests.store.kit import branches, kit_in, verdict
+
+QUESTIONS = 4
+ACTIONS = QUESTIONS * ACTIONS_A_QUESTION
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with kit_in(tmp_path) as kit:
+        grow(kit, QUESTIONS)
+        judge_all(kit)
+        with desk_on(kit) as made:
+            yield made
+
+
+class TestOrders:
+    def test_unaudited_goes_question_by_question(self, desk: Desk) -> None:
+        """By number, and past what has a label."""
+        desk.kit.label(2, "1", "bob")
+        drawn = []
+        for _ in range(5):
+            draw = desk.next()
+            drawn.append(draw.action_id)
+            desk.vote(draw)
+        assert drawn == [1, 3, 4, 5, 6]
+
+    def test_high_stakes_comes_from_large_groups_first(self, desk: Desk) -> None:
+        """The score is the chance of being wrong times the change a flip would make."""
+        desk.kit.feed(1, branches(2, 0, 1, "Way 0 of 1 of 2", "Way 0 of 1 of 2", first=5))
+        wanted = next(a for a in read_tree(desk.kit.cursor, 2).actions if a.samples == 3)
+        draw = desk.next(order="high-stakes")
+        assert draw.action_id == wanted.action_id
+        assert draw.score == pytest.approx(PRIOR_WRONG * signal_change(3, 7, wanted.reward or 0.0))
+
+    def test_high_stakes_follows_audited_error_rates(self, desk: Desk) -> None:
+        """Where random draws found good verdicts of depth 2 wrong, those come first."""
+        tree = [action for q in range(1, QUESTIONS + 1) for action in read_tree(desk.kit.cursor, q).actions]
+        by_number = {action.action_id: action for action in tree}
+        for _ in range(30):
+            draw = desk.next(order="random")
+            action = by_number[draw.action_id]
+            desk.vote(draw, "0" if action.depth == 2 or action.judge_reward == 0 else "1")
+        first = by_number[desk.next(order="high-stakes").action_id]
+        assert (first.depth, first.judge_reward) == (2, 1.0)
+
+    def test_judge_against_reference(self, desk: Desk) -> None:
+        """Only where the two disagree; it says what it lacks before and after."""
+        assert "reference judge has judged nothing" in desk.why(order="judge-reference")
+        rewards = {
+            action_id: reward for action_id, reward in desk.kit.all("SELECT action_id, reward FROM verdicts")
+        }
+        run = desk.kit.run("judge", 3)
+        said = {action_id: reward if action_id % 7 else 1 - reward for action_id, reward in rewards.items()}
+        desk.kit.feed(run, *(verdict(number, reward, "reference") for number, reward in said.items()))
+        found = set()
+        for _ in range(sum(number % 7 == 0 for number in rewards)):
+            draw = desk.next(order="judge-reference")
+            found.add(draw.action_id)
+            desk.vote(draw)
+        assert found == {number for number in rewards if number % 7 == 0}
+        assert "no unlabelled step is left" in desk.why(order="judge-reference")
+
+    def test_judge_split(self, desk: Desk) -> None:
+        """The closest votes first; a clear no on correct is no split; probabilities count like shares."""
+        assert "no verdict here has votes" in desk.why(order="judge-split")
+        run = desk.kit.run("judge", 3)
+        votes = {
+            4: {"correct": [3, 2], "progress": [5, 0], "asked": 5},
+            9: {"correct": [0, 5], "progress": [3, 2], "asked": 5},
+            11: {"correct": [4, 1], "progress": [5, 0], "asked": 5},
+            13: {"correct": 0.52, "progress": 1.0},
+        }
+        desk.kit.feed(
+            run, *(verdict(number, 1.0, "model", "p2", votes=said) for number, said in votes.items())
+        )
+        with desk.kit.writer.transaction():
+            from bswirl.store.judges import rank_judge
+
+            rank_judge(desk.kit.writer, "model", 1)
+        drawn = []
+        for _ in range(3):
+            draw = desk.next(order="judge-split")
+            drawn.append((draw.action_id, round(draw.score or 0, 3)))
+            desk.vote(draw)
+        assert drawn == [(13, 0.96), (4, 0.8), (11, 0.4)]
+        assert "no unlabelled step is left" in desk.why(order="judge-split")
+
+    def test_depth_is_balanced_and_random_within(self, desk: Desk) -> None:
+        """Every depth as often as the others; all of its draws are in the record with their chances."""
+        for _ in range(9):
+            desk.vote(desk.next(order="depth"))
+        depths = desk.kit.all(
+            "SELECT depth, count(*), min(remaining) FROM audit_draws GROUP BY depth ORDER BY 1"
+        )
+        a_depth = ACTIONS // STEPS
+        assert depths == [(depth, 3, a_depth - 2) for depth in (1, 2, 3)]
+
+    def test_scope(self, desk: Desk) -> None:
+        """A dataset and a depth bound every way."""
+        scope = Scope("toy", 2)
+        for ways in (("order",), ("random",)):
+            draw = desk.next("ann", "unaudited", *ways, scope=scope)
+            assert find_draw(desk.kit.cursor, draw.draw_id).scope == scope
+            assert desk.kit.one("SELECT depth FROM actions WHERE action_id = ?", draw.action_id) == 2
+        assert desk.why(scope=Scope("nowhere")) == "no step there has a verdict yet"
+
+
+class TestRandomDraws:
+    def test_probabilities_in_the_record(self, desk: Desk) -> None:
+        """m of N: `remaining` counts down, `inclusion` is the chance so far, and the report's is the same."""
+        for number in range(1, 8):
+            draw = desk.next("ann", "high-stakes", "random")
+            assert (draw.way, draw.remaining) == ("random", ACTIONS - number + 1)
+            assert draw.inclusion == pytest.approx(number / ACTIONS)
+            desk.vote(draw)
+        record = desk.record()
+        inclusion = Inclusion(record.turns)
+        assert [inclusion.of(item) for item in record.items] == pytest.approx([7 / ACTIONS] * 7)
+
+    def test_later_verdicts_were_in_no_earlier_danger(self, desk: Desk) -> None:
+        """Actions judged after five draws have the chance of the draws after them alone."""
+        for _ in range(5):
+            desk.vote(desk.next(order="random"))
+        kit = desk.kit
+        kit.feed(1, branches(1, 0, 1, *(f"late {n}" for n in range(20)), first=5))
+        late = kit.all("SELECT action_id FROM actions WHERE text LIKE 'late %'")
+        kit.feed(kit.run("judge", 3), *(verdict(number, 1.0, "model") for (number,) in late))
+        desk.queue._read(desk.request(order="random"), since=math.inf)
+        for _ in range(5):
+            desk.vote(desk.next(order="random"))
+        record = desk.record()
+        inclusion = Inclusion(record.turns)
+        early = 1 - (1 - 5 / ACTIONS) * math.prod(1 - 1 / (ACTIONS + 20 - 5 - n) for n in range(5))
+        new = 1 - math.prod(1 - 1 / (ACTIONS + 20 - 5 - n) for n in range(5))
+        for item in record.items:
+            is_late = (item.action_id,) in late
+            assert inclusion.of(item) == pytest.approx(new if is_late else early)
+
+    def test_a_labelled_step_is_met_and_another_is_shown(self, desk: Desk) -> None:
+        """With all but one labelled: the draw counts, and what is shown is no part of the sample."""
+        for number in range(1, ACTIONS + 1):
+            if number != 17:
+                desk.kit.label(number, "1", "bob")
+        draw = desk.next("ann", "unaudited", "random")
+        assert draw.action_id == 17
+        rows = desk.kit.all("SELECT way, met, again FROM audit_draws ORDER BY draw_id")
+        if len(rows) == 2:
+            assert rows == [("random", True, False), ("order", False, False)]
+        else:
+            assert rows == [("random", False, False)]
+        drawn = [item for item in desk.record().items if item.drawn]
+        assert len(drawn) == 1
+
+    def test_what_was_drawn_and_not_labelled_comes_again(self, desk: Desk) -> None:
+        """After its reservation it is asked of the next auditor; it was drawn once."""
+        first = desk.next("ann", "random", reserve=timedelta(0))
+        again = desk.next("bob", "random")
+        assert (again.action_id, again.again, again.remaining) == (first.action_id, True, None)
+        assert len(desk.record().turns) == 1
+
+    def test_uniform_whatever_the_order_has_labelled(self, desk: Desk) -> None:
+        """Rolled back again and again: in 3 of 6 requests' draws each action is drawn equally often."""
+        desk.next()
+        tables = desk.queue._tables(desk.request())
+        hits: Counter[int] = Counter()
+        tries = 60
+
+        class Undo(Exception):
+            pass
+
+        for _ in range(tries):
+            with pytest.raises(Undo), desk.kit.writer.transaction():
+                tables.drawn.clear()
+                desk.queue._check_drawn(desk.kit.writer.cursor, Scope(), tables)
+                tables.busy.clear()
+                for way in ("order", "random", "order", "random", "order", "random"):
+                    Drawing(desk.kit.writer, desk.request("ann", "unaudited", way), tables, desk.rng).draw()
+                rows = desk.kit.writer.cursor.execute(
+                    "SELECT action_id FROM audit_draws WHERE way = 'random' AND NOT again"
+                ).fetchall()
+                assert len(rows) == 3
+                hits.update(action_id for (action_id,) in rows)
+                raise Undo
+        expected = tries * 3 / ACTIONS
+        chi2 = sum((hits[number] - expected) ** 2 / expected for number in range(1, ACTIONS + 1))
+        assert chi2 < 95  # 0.2 % of 59 degrees of freedom
+        assert desk.kit.one("SELECT count(*) FROM audit_draws") == 1
+
+
+class TestReservations:
+    def test_two_auditors_get_different_steps(self, desk: Desk) -> None:
+        """In every order, until nothing is left; then both are told so."""
+        seen = []
+        for number in range(ACTIONS):
+            seen.append(desk.next(("ann", "bob")[number % 2], ("unaudited", "high-stakes")[number // 2 % 2]))
+        assert len({draw.action_id for draw in seen}) == ACTIONS
+        assert "has a label or is with somebody" in desk.why("bob")
+        assert desk.why("bob", "high-stakes") == desk.why("bob", "random")
+
+    def test_expired_ones_come_back(self, desk: Desk) -> None:
+        """A step shown long ago and not labelled is asked of somebody else."""
+        first = desk.next("ann", reserve=timedelta(0))
+        desk.queue._read(desk.request(), since=math.inf)
+        assert desk.next("bob").action_id == first.action_id
+        assert open_draws(desk.kit.cursor, "ann", utc_now()) == []
+
+    def test_the_same_request_gives_the_same_step(self, desk: Desk) -> None:
+        """A retry draws nothing new, met ones neither."""
+        uid = str(uuid.uuid4())
+        first = desk.next("ann", "unaudited", "random", uid=uid)
+        assert desk.next("ann", "unaudited", "random", uid=uid) == first
+        assert desk.kit.one("SELECT count(*) FROM audit_draws") == 1
+
+    def test_overlap(self, desk: Desk) -> None:
+        """Asked for, a step that another decided comes, once; none left, the order goes on."""
+        mine = desk.next("ann")
+        desk.vote(mine, "1")
+        shared = desk.next("bob", "unaudited", "overlap", "order")
+        assert (shared.action_id, shared.way) == (mine.action_id, "overlap")
+        desk.vote(shared, "0")
+        assert desk.next("bob", "unaudited", "overlap", "order").way == "order"
+        (conflict,) = list_conflicts(desk.kit.cursor, 10)
+        assert [(label.auditor, label.value) for label in conflict.votes] == [("ann", "1"), ("bob", "0")]
+        assert (conflict.judge, conflict.action_id) == ("model", mine.action_id)
+        desk.kit.label(mine.action_id, "1", "cid", adjudicates=True)
+        assert list_conflicts(desk.kit.cursor, 10) == []
+
+
+class TestRepeats:
+    def test_come_after_a_while_and_once(self, desk: Desk) -> None:
+        """A decided label of the auditor's own, REPEAT_GAP labels old; the label knows which."""
+        labels = {}
+        for number in range(REPEAT_GAP + 2):
+            ways = ("repeat", "order") if number <= REPEAT_GAP else ("order",)
+            draw = desk.next("ann", "unaudited", *ways)
+            assert draw.way == "order"
+            labels[draw.action_id] = desk.vote(draw, "1")
+        seen = set()
+        for _ in range(2):
+            draw = desk.next("ann", "unaudited", "repeat", "order")
+            assert draw.way == "repeat"
+            again = desk.vote(draw, "0")
+            assert again.repeats == labels[draw.action_id].client_uid
+            seen.add(draw.action_id)
+        assert len(seen) == 2
+        assert seen <= set(sorted(labels)[:3])
+        assert desk.next("bob", "unaudited", "repeat", "order").way == "order"
+
+
+class TestVotes:
+    def test_blind_then_revealed(self, desk: Desk) -> None:
+        """The first vote is blind, the second after the reveal; both stay, the second counts."""
+        draw = desk.next()
+        first = desk.vote(draw, "1", seconds=3.0)
+        second = desk.vote(draw, "0", seconds=9.0)
+        assert (first.blind, first.after_reveal, first.seconds) == (True, False, 3.0)
+        assert (second.blind, second.after_reveal) == (False, True)
+        assert read_tree(desk.kit.cursor, 1).actions[0].label == "0"
+        assert reveal_meter(desk.kit.cursor, "ann") == (1, 1, 3.0)
+
+    def test_a_vote_taken_back_is_no_turned_one(self, desk: Desk) -> None:
+        """A slip of the key that was undone is left out of the meter; its draw is open again."""
+        draw = desk.next()
+        desk.vote(draw, "1")
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        assert [one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())] == [draw.draw_id]
+        desk.vote(draw, "0")
+        assert reveal_meter(desk.kit.cursor, "ann")[:2] == (0, 0)
+
+    def test_open_votes_reveal_nothing(self, desk: Desk) -> None:
+        """Where the judge was on screen all along there is no blind vote and no reveal."""
+        draw = desk.next(blind=False)
+        assert desk.vote(draw).blind is False
+        assert desk.vote(draw, "0").after_reveal is False
+        assert reveal_meter(desk.kit.cursor, "ann") == (0, 0, None)
+
+    def test_mirror_lines_carry_the_facts(self, desk: Desk) -> None:
+        """Those of the queue; a label from elsewhere has the line that it always had."""
+        desk.vote(desk.next(), seconds=1.5)
+        desk.kit.label(9, "1")
+        queue, other = (
+            json.loads(line) for line in (desk.kit.folder / "labels.jsonl").read_bytes().splitlines()
+        )
+        assert (queue["draw_id"], queue["seconds"], queue["after_reveal"], queue["repeats"]) == (
+            1,
+            1.5,
+            False,
+            None,
+        )
+        assert not {"draw_id", "seconds", "after_reveal", "repeats"} & set(other)
