@@ -6,27 +6,14 @@ from typing import Any
 
 import click
 
-from bswirl.cli.invocation import Invocation, pass_invocation
-from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
+from bswirl.cli.invocation import Invocation
+from bswirl.cli.output import note, number, print_facts, print_json, print_table
 
 MEASURES = ("reward", "correct", "progress")
 
 
-@click.command("report")
-@click.option(
-    "--compare",
-    nargs=2,
-    required=True,
-    metavar="A B",
-    help="Two judges, by number (`bswirl judges list`) or name; one name twice compares its two prompts.",
-)
-@click.option(
-    "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="So many flips are listed."
-)
-@json_option
-@pass_invocation
-def report(invocation: Invocation, compare: tuple[str, str], limit: int, as_json: bool) -> None:
-    """Reports on which verdicts two judges disagree: those that people labelled first.
+def report_flips(invocation: Invocation, compare: tuple[str, str], limit: int, as_json: bool) -> None:
+    """Prints on which verdicts two judges disagree: those that people labelled first.
 
     Only actions that both have judged are compared, each by the judge's newest verdict.
     """

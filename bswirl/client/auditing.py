@@ -67,11 +67,13 @@ class Auditing(Session):
         reason: str | None = None,
         flagged: bool = False,
         seconds: float | None = None,
+        action_id: int | None = None,
         client_uid: str | None = None,
     ) -> AuditVote:
         """Votes `1`, `0`, `unsure` or `skip` on an item (or draw number); on disk when this returns.
 
         The reply reveals the judge. A second vote on the same item is one after the reveal; both are kept.
+        With `action_id` an InputError is raised where the draw is of another action.
         """
         voted = self.call(
             "audit_label",
@@ -80,6 +82,7 @@ class Auditing(Session):
             reason=reason,
             flagged=flagged,
             seconds=seconds,
+            action_id=action_id,
             client_uid=client_uid or str(uuid.uuid4()),
             auditor=self.auditor,
         )

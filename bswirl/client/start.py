@@ -110,6 +110,7 @@ def _start(project: Project) -> socket.socket:
         if connection is not None:
             return connection
         errors = project.state_folder / "owner.err"
+        errors.unlink(missing_ok=True)  # it may be another's, where a group shares the project
         with errors.open("wb") as output:
             process = spawn_module(
                 "bswirl.owner", [str(project.root)], environment=owner_environment(os.environ), output=output

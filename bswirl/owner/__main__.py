@@ -12,7 +12,7 @@ from pathlib import Path
 from bswirl import __version__
 from bswirl.display import safe_text
 from bswirl.errors import BswirlError, ExitCode, InputError, UsageError
-from bswirl.owner.endpoint import refuse_network_file_system
+from bswirl.owner.endpoint import refuse_network_file_system, shared_group
 from bswirl.project import Project
 from bswirl.runs.locks import FileLock, lock_holder, this_process
 
@@ -20,6 +20,7 @@ IDLE_VARIABLE = "BSWIRL_OWNER_IDLE"
 IDLE_SECONDS = 30.0
 LOG_BYTES = 2 << 20
 SWITCH_SECONDS = 0.0005  # a read must not wait long for the interpreter while a journal is parsed
+SHARED_UMASK = 0o007  # what the owner makes is its group's to go on with
 LOCK_PATIENCE_SECONDS = 0.5  # clients probe the lock by taking it for an instant
 
 _log = logging.getLogger("bswirl.owner")
@@ -47,6 +48,8 @@ def _own(arguments: list[str]) -> int:
     project = Project.open(Path(arguments[0]))
     refuse_network_file_system(project)
     project.state_folder.mkdir(exist_ok=True)
+    if shared_group(project) is not None:
+        os.umask(SHARED_UMASK)
     project.runs_folder.mkdir(exist_ok=True)
     lock = FileLock(project.owner_lock)
     if not lock.acquire(this_process(), patience=LOCK_PATIENCE_SECONDS):

@@ -69,6 +69,7 @@ def audit_label(session: Session, params: Fields) -> Any:
         "reason": params.optional_text("reason"),
         "flagged": bool(params.flag("flagged")),
         "seconds": seconds,
+        "action_id": params.optional_integer("action_id", high=INT64),
         "peer_uid": session.peer_uid,
     }
     label = session.owner.writer.write(lambda store: vote(store, draw_id, **facts))

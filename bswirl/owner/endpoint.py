@@ -23,6 +23,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
 )  # fmt: skip
 
+_SO_PEERGROUPS = 59  # Linux 4.13; Python has no name for it
+_MOST_GROUPS = 256  # all that Python reads; of a user in more the password database knows
 _ESCAPES = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
 
 
@@ -109,6 +111,15 @@ def peer_uid(connection: socket.socket) -> tuple[int, int]:
     size = struct.calcsize("3i")
     _, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return uid, gid
+
+
+def peer_groups(connection: socket.socket) -> tuple[int, ...]:
+    """The further groups of the process at the other end; none where the kernel does not say."""
+    try:
+        data = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+    except OSError:
+        return ()
+    return struct.unpack(f"{len(data) // 4}I", data)
 
 
 def may_enter(uid: int, gid: int, group: int | None) -> bool:

@@ -14,7 +14,7 @@ from bswirl.owner.adoption import finish_registrations
 from bswirl.owner.audit_queue import AuditQueue
 from bswirl.owner.connection import Connection
 from bswirl.owner.counting import Counting
-from bswirl.owner.endpoint import listen, may_enter, peer_uid, record_socket, shared_group
+from bswirl.owner.endpoint import listen, may_enter, peer_groups, peer_uid, record_socket, shared_group
 from bswirl.owner.events import Hub
 from bswirl.owner.tailer import Tailer
 from bswirl.owner.writer import WriterThread
@@ -131,7 +131,7 @@ class Owner:
             except OSError:
                 return
             uid, gid = peer_uid(raw)
-            if not may_enter(uid, gid, group):
+            if not may_enter(uid, gid, group) and group not in peer_groups(raw):
                 _log.warning("user %d was turned away", uid)
                 raw.close()
                 continue

@@ -11,6 +11,7 @@ import re
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def _outlives_session(named: str) -> bool:
 class FileLock:
     """An exclusive `flock` on a file; the file's content is a JSON object that says who holds it.
 
-    The lock ends with `release` or with the process, however that ends. The file itself stays.
+    The lock ends with `release` or with the process, however that ends. The file itself stays. It is its
+    user's own, but for the group of a folder in which the group may write: there it is the group's too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,6 +78,7 @@ class FileLock:
         if self._descriptor is not None:
             raise RuntimeError(f"{self.path} is locked already")
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        share_with_group(descriptor, self.path.parent)
         deadline = time.monotonic() + patience
         try:
             while not _try_flock(descriptor):
@@ -96,6 +99,17 @@ class FileLock:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+def share_with_group(descriptor: int, folder: Path) -> None:
+    """Gives a file of ours in `folder` to the folder's group, where that may write there."""
+    shared, found = folder.stat(), os.fstat(descriptor)
+    if not shared.st_mode & stat.S_IWGRP or found.st_uid != os.geteuid():
+        return
+    with suppress(OSError):  # a group that we are not in: then the file stays our own
+        if found.st_gid != shared.st_gid:
+            os.fchown(descriptor, -1, shared.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode) | 0o660)
 
 
 def _try_flock(descriptor: int) -> bool:

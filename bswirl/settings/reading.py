@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from bswirl.settings.addresses import checked_url, checked_variable, plain_http_fault
+from bswirl.settings.audit import read_audit
 from bswirl.settings.records import (
     DEFAULT_RANKING,
     EndpointSettings,
@@ -18,7 +19,7 @@ from bswirl.settings.records import (
 )
 from bswirl.settings.tables import SettingsFile, Table
 
-_TOP = ("auditor", "judges", "policies", "endpoints")
+_TOP = ("auditor", "judges", "policies", "endpoints", "audit")
 _DISCOUNT = "batch_discount"
 _ENDPOINT = ("url", "key", "in_flight", "requests_per_minute", "tokens_per_minute", "timeout", _DISCOUNT)
 _SERVED = ("endpoint", "model", "price_in", "price_out", _DISCOUNT)
@@ -52,6 +53,7 @@ def read_settings(path: Path, root: Path, default_auditor: str) -> Settings:
         policies=_policies(file, root, endpoints),
         judges=_judges(file, root, endpoints),
         endpoints=endpoints,
+        audit=read_audit(file.table("audit"), root),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bswirl.settings.audit import AuditSettings
+
 DEFAULT_RANKING = ("answer-check", "reference")
 TOGETHER = "together"
 
@@ -70,6 +72,7 @@ class Settings:
     policies: dict[str, PolicySettings] = field(default_factory=dict)
     judges: dict[str, JudgeSettings] = field(default_factory=dict)
     endpoints: dict[str, EndpointSettings] = field(default_factory=dict)  # the builtin ones among them
+    audit: AuditSettings = field(default_factory=AuditSettings)
 
 
 def builtin_endpoints() -> dict[str, EndpointSettings]:

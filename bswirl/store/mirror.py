@@ -29,7 +29,7 @@ class LabelMirror:
     def __init__(self, path: Path) -> None:
         """Opens the mirror, makes it where it is missing, and cuts off a torn last line."""
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._kept = self._end_of_last_line()
         self._cut()
 

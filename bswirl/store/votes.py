@@ -43,10 +43,12 @@ def vote(
     flagged: bool = False,
     seconds: float | None = None,
     peer_uid: int | None = None,
+    action_id: int | None = None,
 ) -> Label:
     """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal.
 
-    The same client uid again gives the same label. Raises InputError where the draw is another auditor's.
+    The same client uid again gives the same label. Raises InputError where the draw is another auditor's, or of
+    another action than `action_id`.
     """
     known = label_by_uid(writer.cursor, client_uid)
     if known is not None:
@@ -54,6 +56,10 @@ def vote(
     draw = find_draw(writer.cursor, draw_id)
     if draw.auditor != auditor:
         raise InputError(f"draw {draw_id} is {draw.auditor}'s, not {auditor}'s", "ask for a step of your own")
+    if action_id not in (None, draw.action_id):
+        raise InputError(
+            f"draw {draw_id} is of action {draw.action_id}", "name that action, or leave the draw out"
+        )
     first = not was_voted(writer.cursor, draw_id)
     return set_label(
         writer,

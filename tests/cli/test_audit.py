@@ -76,24 +76,32 @@ class TestNext:
         monkeypatch.setattr("sys.stdin", io.StringIO(lines))
 
     def test_asks_until_all_are_labelled(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Every judged step is asked about once; words behind the key are the reason."""
-        count = sum(action["judge_reward"] is not None for action in actions_of(judged).values())
-        self.answer(monkeypatch, "0 wrong sum\n" + "1\n" * (count - 1))
+        """Every judged step but answers is asked about once; words behind the key are the reason."""
+        asked = {number for number, action in actions_of(judged).items() if not action["is_answer"]}
+        self.answer(monkeypatch, "0 wrong sum\n" + "1\n" * (len(asked) - 1))
         said = judged("audit", "next")
         assert said.code == 0
-        assert "every judged step has a label" in said.err
+        assert "every judged step there has a label" in said.err
         labels = judged("audit", "list", "--json").json["labels"]
-        assert len({label["action_id"] for label in labels}) == len(labels) == count
+        assert {label["action_id"] for label in labels} == asked
+        assert len(labels) == len(asked)
         assert all(label["blind"] for label in labels)
         assert labels[-1]["reason"] == "wrong sum"
 
+    def test_answers_on_request(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With --answers those too."""
+        self.answer(monkeypatch, "1\n" * 6)
+        judged("audit", "next", "--answers", "--order", "unaudited")
+        assert len(judged("audit", "list", "--json").json["labels"]) == 6
+
     def test_undo_and_quit(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        """`b` withdraws the label before, an unknown key asks again, `q` leaves."""
-        self.answer(monkeypatch, "1\nx\nb\nq\n")
-        said = judged("audit", "next", "--seed", "3")
+        """`b` withdraws the label before and asks again, an unknown key asks again, `q` leaves."""
+        self.answer(monkeypatch, "1\nx\nb\n0\nb\nq\n")
+        said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
         assert said.code == 0
         assert "withdrew 1" in said.err
-        assert judged("stats", "--json").json["judged"] == 6
+        assert "withdrew 0" in said.err
+        assert said.out.count("action 1, to judge") == 3
         assert all(action["label"] is None for action in actions_of(judged).values())
 
     def test_end_of_input_leaves(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,27 +109,159 @@ class TestNext:
         self.answer(monkeypatch, "")
         assert judged("audit", "next").code == 0
 
-    def test_verdict_is_hidden_unless_asked_for(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What the judge said is shown before the vote only with --open."""
+    def test_begins_where_one_stopped(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The step that was left without an answer comes first, whatever order is asked for."""
+        self.answer(monkeypatch, "1\nq\n")
+        judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        assert judged("owner", "stop").code == 0
         self.answer(monkeypatch, "q\n")
-        assert "reference" not in judged("audit", "next").out
-        self.answer(monkeypatch, "q\n")
-        shown = judged("audit", "next", "--open").out
-        assert "reference" in shown or "answer-check" in shown
+        said = judged("audit", "next", "--order", "random")
+        assert "where you were" in said.err
+        assert "action 2, to judge" in said.out
 
-    def test_order_follows_the_seed(self, judged: Call) -> None:
-        """The same seed asks about the same step first; seeds differ."""
-        first = [
-            judged("audit", "next", "--seed", seed, "--json").json["next"]["action"]["action_id"]
-            for seed in range(8)
-        ]
-        again = [
-            judged("audit", "next", "--seed", seed, "--json").json["next"]["action"]["action_id"]
-            for seed in range(8)
-        ]
-        assert first == again
-        assert len(set(first)) > 1
+    def test_verdict_is_hidden_unless_asked_for(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the judge said is shown after the vote, before it only with --open."""
+        self.answer(monkeypatch, "q\n")
+        assert "Judge" not in judged("audit", "next", "--order", "unaudited", "--slice", "0").out
+        self.answer(monkeypatch, "1\nq\n")
+        revealed = judged("audit", "next").out
+        assert revealed.index("to judge") < revealed.index("You: good.") < revealed.index("Judge reference")
+        self.answer(monkeypatch, "q\n")
+        assert "Judge reference" in judged("--as", "lee", "audit", "next", "--open").out
+
+    def test_change_after_the_reveal(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`c 0` is a second vote on the step before; both are in the record and the report."""
+        self.answer(monkeypatch, "1\nc 0 it misled me\nq\n")
+        judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        second, first = judged("audit", "list", "--json").json["labels"]
+        assert (first["value"], first["blind"], first["after_reveal"]) == ("1", True, False)
+        assert (second["value"], second["blind"], second["after_reveal"]) == ("0", False, True)
+        assert second["reason"] == "it misled me"
+        (meter,) = judged("audit", "report", "--json").json["reveals"]
+        assert (meter["reveals"], meter["turned"]) == (1, 1)
+
+    def test_flag_and_reason_by_number(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`f` marks the step at hand alone; a number is a reason of the list, which `r` reads out."""
+        self.answer(monkeypatch, "r\nf\n0 1\n1\nq\n")
+        said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        assert "1: wrong arithmetic" in said.err
+        second, first = judged("audit", "list", "--json").json["labels"]
+        assert (first["reason"], first["flagged"], second["flagged"]) == ("wrong arithmetic", True, False)
+        assert [flag["action_id"] for flag in judged("audit", "flags", "--json").json["flags"]] == [1]
+
+    def test_json_and_set_by_draw(self, judged: Call) -> None:
+        """For scripts: the next step as JSON, the same until it is answered, and the vote by its draw."""
+        item = judged("audit", "next", "--json").json["next"]
+        assert item["detail"]["verdicts"] == []
+        assert judged("audit", "next", "--json").json["next"]["draw_id"] == item["draw_id"]
+        number = item["detail"]["action"]["action_id"]
+        wrong = judged("audit", "set", number + 1, "1", "--draw", item["draw_id"])
+        assert (wrong.code, f"is of action {number}" in wrong.err) == (3, True)
+        said = judged("audit", "set", number, "1", "--draw", item["draw_id"], "--json")
+        assert (said.json["label"]["blind"], said.json["label"]["draw_id"]) == (True, item["draw_id"])
+        assert judged("audit", "next", "--json").json["next"]["draw_id"] != item["draw_id"]
+
+    def test_plain_lines(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No box drawing and no escape reaches a screen reader."""
+        self.answer(monkeypatch, "1\n0\nq\n")
+        said = judged("audit", "next")
+        assert "\x1b" not in said.out + said.err
+        assert not any(0x2500 <= ord(letter) < 0x25A0 for letter in said.out + said.err)
 
     def test_nothing_judged(self, sampled: Call) -> None:
         """Without verdicts there is nothing to ask about."""
-        assert sampled("audit", "next", "--json").json == {"next": None}
+        assert sampled("audit", "next", "--json").json == {
+            "next": None,
+            "why": "no step there has a verdict yet",
+        }
+
+
+class TestConflicts:
+    """`bswirl audit conflicts` and `adjudicate`."""
+
+    def test_listed_until_adjudicated(self, judged: Call) -> None:
+        """With both words and the judge's; the decision stands over them."""
+        judged("--as", "kim", "audit", "set", 1, "0", "--reason", "sum")
+        judged("--as", "lee", "audit", "set", 1, "1")
+        (conflict,) = judged("audit", "conflicts", "--json").json["conflicts"]
+        assert [(vote["auditor"], vote["value"]) for vote in conflict["votes"]] == [
+            ("kim", "0"),
+            ("lee", "1"),
+        ]
+        assert "kim 0 (sum), lee 1" in judged("audit", "conflicts").out
+        assert "adjudicated 0; reward 0" in judged("--as", "max", "audit", "adjudicate", 1, "0").err
+        assert judged("audit", "conflicts", "--json").json == {"conflicts": []}
+        assert actions_of(judged)[1]["reward"] == 0.0
+
+
+class TestReport:
+    """`bswirl audit report`."""
+
+    @pytest.fixture
+    def audited(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> Call:
+        """The four steps drawn at random and labelled against the judge's 1, 0, 1, 0: good but for one."""
+        for _ in range(4):
+            item = judged("audit", "next", "--repeats", "0", "--json").json["next"]
+            number = item["detail"]["action"]["action_id"]
+            judged("audit", "set", number, "0" if number == 2 else "1", "--draw", item["draw_id"])
+        return judged
+
+    def test_json(self, audited: Call) -> None:
+        """Rates, cells, what is still needed, and the effect on rewards and groups."""
+        report = audited("audit", "report", "--json").json
+        whole, *judges = report["rows"]
+        assert (whole["judge"], [row["judge"] for row in judges]) == ("in force", ["reference"])
+        rates = whole["random"]
+        assert (rates["n"], rates["accuracy"]["value"]) == (4, 0.75)
+        assert (rates["tpr"]["value"], rates["tnr"]["value"]) == (pytest.approx(2 / 3), 1.0)
+        assert rates["kappa"]["value"] == pytest.approx(0.5)
+        assert rates["more_accuracy"] > 300
+        assert whole["cells"] == {
+            "judge1-human1": 2,
+            "judge1-human0": 0,
+            "judge0-human1": 1,
+            "judge0-human0": 1,
+        }
+        assert report["drawn"]["decided"] == report["drawn"]["drawn"] == 4
+        effect = report["effect"]
+        assert (effect["overruled"], effect["live_before"] - effect["live_after"], effect["died"]) == (
+            1,
+            1,
+            1,
+        )
+
+    def test_words_and_markdown(self, audited: Call) -> None:
+        """The same as text, and as tables of Markdown; the method stands with both."""
+        text = audited("audit", "report")
+        assert "75.0 (" in text.out
+        assert "questions as clusters" in text.err
+        markdown = audited("audit", "report", "--markdown", "--by", "depth").out
+        assert "## Judges against people, from the random draws" in markdown
+        assert "| in force |  |  | 2 | 2 |" in markdown
+        assert "questions as clusters" in markdown
+
+    def test_by_prompt_names_the_version(self, audited: Call) -> None:
+        """Model and prompt stand in the row."""
+        row = audited("audit", "report", "--by", "prompt", "--judge", "reference", "--json").json["rows"][1]
+        assert (row["model"], len(row["prompt_sha"])) == ("rules", 64)
+
+    def test_items_of_a_cell(self, audited: Call) -> None:
+        """The one step that the judge alone calls bad."""
+        cell = audited("audit", "report", "--cell", "judge0-human1", "--json").json
+        assert [item["action_id"] for item in cell["items"]] == [4]
+        assert "Together 48-24=24" in audited("audit", "report", "--cell", "judge0-human1").out
+
+    def test_wrong_words(self, audited: Call) -> None:
+        """Unknown judges and cells name the known ones."""
+        said = audited("audit", "report", "--judge", "nobody")
+        assert (said.code, "known judges" in said.err) == (3, True)
+        said = audited("audit", "report", "--cell", "x")
+        assert (said.code, "judge1-human0" in said.err) == (2, True)
+        assert audited("audit", "report", "--json", "--markdown").code == 2
+
+    def test_without_random_draws_it_says_so(self, judged: Call) -> None:
+        """Labels that were set by number make no rates."""
+        judged("audit", "set", 1, "1")
+        said = judged("audit", "report")
+        assert "no random draw is labelled yet" in said.err
+        assert said.code == 0

@@ -7,6 +7,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from tests.store.kit import branches, kit_in, verdict
 
 QUESTIONS = 4
 ACTIONS = QUESTIONS * ACTIONS_A_QUESTION
+
+
+class _Undo(Exception):
+    """Rolls a transaction back."""
 
 
 @pytest.fixture
@@ -70,9 +75,7 @@ class TestOrders:
     def test_judge_against_reference(self, desk: Desk) -> None:
         """Only where the two disagree; it says what it lacks before and after."""
         assert "reference judge has judged nothing" in desk.why(order="judge-reference")
-        rewards = {
-            action_id: reward for action_id, reward in desk.kit.all("SELECT action_id, reward FROM verdicts")
-        }
+        rewards = dict(desk.kit.all("SELECT action_id, reward FROM verdicts"))
         run = desk.kit.run("judge", 3)
         said = {action_id: reward if action_id % 7 else 1 - reward for action_id, reward in rewards.items()}
         desk.kit.feed(run, *(verdict(number, reward, "reference") for number, reward in said.items()))
@@ -189,11 +192,8 @@ class TestRandomDraws:
         hits: Counter[int] = Counter()
         tries = 60
 
-        class Undo(Exception):
-            pass
-
         for _ in range(tries):
-            with pytest.raises(Undo), desk.kit.writer.transaction():
+            with suppress(_Undo), desk.kit.writer.transaction():
                 tables.drawn.clear()
                 desk.queue._check_drawn(desk.kit.writer.cursor, Scope(), tables)
                 tables.busy.clear()
@@ -204,7 +204,7 @@ class TestRandomDraws:
                 ).fetchall()
                 assert len(rows) == 3
                 hits.update(action_id for (action_id,) in rows)
-                raise Undo
+                raise _Undo
         expected = tries * 3 / ACTIONS
         chi2 = sum((hits[number] - expected) ** 2 / expected for number in range(1, ACTIONS + 1))
         assert chi2 < 95  # 0.2 % of 59 degrees of freedom
@@ -214,9 +214,8 @@ class TestRandomDraws:
 class TestReservations:
     def test_two_auditors_get_different_steps(self, desk: Desk) -> None:
         """In every order, until nothing is left; then both are told so."""
-        seen = []
-        for number in range(ACTIONS):
-            seen.append(desk.next(("ann", "bob")[number % 2], ("unaudited", "high-stakes")[number // 2 % 2]))
+        orders = ("unaudited", "high-stakes")
+        seen = [desk.next(("ann", "bob")[n % 2], orders[n // 2 % 2]) for n in range(ACTIONS)]
         assert len({draw.action_id for draw in seen}) == ACTIONS
         assert "has a label or is with somebody" in desk.why("bob")
         assert desk.why("bob", "high-stakes") == desk.why("bob", "random")

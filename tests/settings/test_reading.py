@@ -13,6 +13,7 @@ from bswirl.errors import InputError
 from bswirl.project import Project, load_settings
 from bswirl.serving.endpoints import served_model
 from bswirl.settings import EndpointSettings, Settings
+from bswirl.settings.audit import AuditSettings, read_guidelines
 
 GOOD = """\
 auditor = "kim"
@@ -287,3 +288,53 @@ class TestMistakes:
         project.settings_file.write_bytes(text.encode("utf-8", "surrogatepass"))
         with suppress(InputError):
             load_settings(project)
+
+
+class TestAudit:
+    """The table [audit]."""
+
+    def read(self, tmp_path: Path, text: str) -> Settings:
+        project = Project.create(tmp_path / "p")
+        project.settings_file.write_text(text, encoding="utf-8")
+        return load_settings(project)
+
+    def test_all_of_it(self, tmp_path: Path) -> None:
+        """Reasons, guidelines beside the project, shares and times; nothing said gives the defaults."""
+        audit = self.read(
+            tmp_path,
+            '[audit]\nreasons = ["sum", " unit "]\nguidelines = "how.md"\nslice = 0.5\nrepeats = 0\n'
+            "overlap = 0.1\nblind = false\nreserve_minutes = 5\n",
+        ).audit
+        assert audit.reasons == ("sum", "unit")
+        assert (audit.slice, audit.repeats, audit.overlap, audit.blind, audit.reserve_minutes) == (
+            0.5,
+            0.0,
+            0.1,
+            False,
+            5.0,
+        )
+        with pytest.raises(InputError, match="No such file"):
+            read_guidelines(audit)
+        (tmp_path / "p" / "how.md").write_text("Judge \x1b[31mthe last step.\n", encoding="utf-8")
+        assert read_guidelines(audit) == "Judge ␛[31mthe last step.\n"
+        assert read_guidelines(AuditSettings()) is None
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("slice = 1.5", "`slice` must be a number"),
+            ("slice = true", "`slice` must be a number"),
+            ("repeats = -1", "`repeats` must be"),
+            ("reserve_minutes = 0", "`reserve_minutes` must be"),
+            ('blind = "yes"', "`blind` must be true or false"),
+            ('reasons = "sum"', "`reasons` must be a list"),
+            ('reasons = ["a\\u001b"]', "`reasons` must be a list"),
+            ('guidelines = "../../etc/passwd"', "must lie in the project's folder"),
+            ('guidlines = "x.md"', "unknown key `guidlines`"),
+        ],
+    )
+    def test_mistakes_are_named(self, tmp_path: Path, text: str, words: str) -> None:
+        """With file and line."""
+        with pytest.raises(InputError, match=words) as caught:
+            self.read(tmp_path, f"[audit]\n{text}\n")
+        assert "bswirl.toml, line 2" in str(caught.value)
