@@ -13,6 +13,7 @@ from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_json, print_table
 from bswirl.display import safe_text
 from bswirl.records import to_json
+from bswirl.votes import votes_words
 
 if TYPE_CHECKING:
     from bswirl.audit.records import AuditItem, AuditNext, AuditVote
@@ -202,6 +203,8 @@ def _show_verdicts(detail: ActionDetail) -> None:
     for verdict in detail.verdicts:
         said = f"reward {number(verdict.reward)}" if verdict.status == "judged" else "no readable verdict"
         _line(f"Judge {verdict.judge}: {said}. {verdict.rationale or ''}".rstrip())
+        if words := votes_words(verdict):
+            _line(f"Judge {verdict.judge}: {words}.")
 
 
 def _line(text: str) -> None:

@@ -47,8 +47,8 @@ def vote(
 ) -> Label:
     """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal.
 
-    The same client uid again gives the same label. Raises InputError where the draw is another auditor's, or of
-    another action than `action_id`.
+    The same client uid again gives the same label. Raises InputError where the draw is another auditor's, or
+    of another action than `action_id`.
     """
     known = label_by_uid(writer.cursor, client_uid)
     if known is not None:

@@ -177,7 +177,7 @@ class TestViews:
     def test_votes_are_shown(self, server: FaultServer, sampled: Call) -> None:
         """Where a verdict is shown."""
         assert sampled("judge", "--judge", "reader", "--votes", 3, "--near-duplicates", "once").code == 0
-        shown = sampled("audit", "next", "--json").json["next"]
+        shown = sampled("audit", "next", "--open", "--json").json["next"]["detail"]
         (said,) = (found for found in shown["verdicts"] if found["judge"] == "reader")
         assert said["votes"]["asked"] == 2
         assert said["cost"] == pytest.approx(2.4e-3)

@@ -1,0 +1,213 @@
+"""The report from a record, against counts by hand."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bswirl.audit.estimates import rates
+from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Scope, Turn, Vote
+from bswirl.audit.report import cell_items, make_report
+from bswirl.errors import InputError, UsageError
+from bswirl.records import Judge
+
+JUDGES = (
+    Judge(1, "model", "m", "p1", 1),
+    Judge(2, "model", "m", "p2", None),
+    Judge(3, "reference", "rules", "r", 2),
+)
+
+
+def vote(number: int, value: str, auditor: str = "ann", **more: object) -> Vote:
+    facts: dict[str, object] = {"newest": True, "blind": True, "draw_id": number, **more}
+    return Vote(number, f"u{number}", auditor, value, **facts)  # type: ignore[arg-type]
+
+
+def item(
+    number: int,
+    truth: float | None,
+    *said: tuple[int, float],
+    votes: tuple[Vote, ...] = (),
+    drawn: bool = True,
+    depth: int = 1,
+    conflict: bool = False,
+) -> AuditedItem:
+    return AuditedItem(
+        number,
+        number // 3,
+        f"d:{number // 3}",
+        "d",
+        depth,
+        False,
+        "text",
+        1,
+        drawn,
+        said[0][0] if said else None,
+        truth,
+        conflict,
+        votes,
+        tuple(Said(*one) for one in said),
+    )
+
+
+def record(*items: AuditedItem, size: int = 100) -> AuditRecord:
+    drawn = sum(one.drawn for one in items)
+    turns = tuple(Turn(Scope(), 1, size - n) for n in range(drawn))
+    return AuditRecord(items, turns, JUDGES, Effect())
+
+
+class TestRows:
+    def test_only_random_draws_make_the_rates(self) -> None:
+        """Labels from elsewhere are in the second figure and in the cells alone."""
+        made = make_report(
+            record(
+                item(1, 1.0, (1, 1.0)),
+                item(2, 0.0, (1, 1.0)),
+                item(3, 0.0, (1, 0.0), drawn=False),
+                item(4, 0.0, (1, 0.0), drawn=False),
+            )
+        )
+        whole = made.rows[0]
+        assert (whole.judge, whole.random.n, whole.random.accuracy.value) == ("in force", 2, 0.5)
+        assert (whole.labelled.n, whole.labelled.accuracy.value) == (4, 0.75)
+        assert whole.cells == {
+            "judge1-human1": 1,
+            "judge1-human0": 1,
+            "judge0-human1": 0,
+            "judge0-human0": 2,
+        }
+
+    def test_judges_versions_and_the_verdict_in_force(self) -> None:
+        """By name the ranked version speaks first; by prompt each for itself; in force whoever decides."""
+        made = record(
+            item(1, 1.0, (1, 1.0), (2, 0.0), (3, 0.0)),
+            item(2, 1.0, (2, 0.0), (3, 1.0)),
+            item(3, 0.0, (3, 0.0)),
+        )
+        by_judge = {row.judge: row.random.accuracy.value for row in make_report(made).rows}
+        assert by_judge == pytest.approx({"in force": 2 / 3, "model": 0.5, "reference": 2 / 3})
+        by_prompt = {
+            (row.judge, row.prompt_sha): (row.random.n, row.random.accuracy.value)
+            for row in make_report(made, by="prompt").rows[1:]
+        }
+        assert {name: n for name, (n, _) in by_prompt.items()} == {
+            ("model", "p1"): 1,
+            ("model", "p2"): 2,
+            ("reference", "r"): 3,
+        }
+        assert [value for _, value in by_prompt.values()] == pytest.approx([1, 0, 2 / 3])
+        alone = make_report(made, judge="model").rows
+        assert [(row.judge, row.random.n) for row in alone] == [("model", 2)]
+
+    def test_depths_partition_the_whole(self) -> None:
+        """Each step is in the row of its depth, and the whole is their sum."""
+        rng = random.Random(0)
+        items = [
+            item(n, float(rng.random() < 0.7), (1, float(rng.random() < 0.7)), depth=rng.randint(1, 4))
+            for n in range(60)
+        ]
+        whole, *depths = make_report(record(*items), by="depth").rows
+        assert [row.depth for row in depths] == [1, 2, 3, 4]
+        assert sum(row.random.n for row in depths) == whole.random.n == 60
+        for cell, count in whole.cells.items():
+            assert count == sum(row.cells[cell] for row in depths)
+            assert count == len(cell_items(record(*items), cell))
+
+    def test_unequal_chances_weigh(self) -> None:
+        """A step that a second scope could reach too counts less than one that only the first could."""
+        deep, shallow = item(1, 1.0, (1, 1.0), depth=2), item(2, 0.0, (1, 1.0))
+        turns = (Turn(Scope(), 1, 10), Turn(Scope(), 1, 9), Turn(Scope(depth=2), 1, 2))
+        found = make_report(AuditRecord((deep, shallow), turns, JUDGES)).rows[0].random
+        deep_weight, shallow_weight = 1 / (1 - 0.8 * 0.5), 1 / 0.2
+        assert found.accuracy.value == pytest.approx(deep_weight / (deep_weight + shallow_weight))
+
+    def test_wrong_words(self) -> None:
+        """Unknown groupings, votes, judges and cells are refused."""
+        for wrong in ({"by": "colour"}, {"votes": "loud"}):
+            with pytest.raises(UsageError):
+                make_report(record(), **wrong)
+        with pytest.raises(InputError, match="known judges: model, reference"):
+            make_report(record(), judge="nobody")
+        with pytest.raises(UsageError, match="judge1-human0"):
+            cell_items(record(), "x")
+
+    def test_an_empty_record(self) -> None:
+        """No figure where there is nothing."""
+        made = make_report(record())
+        assert [row.judge for row in made.rows] == ["in force"]
+        assert made.rows[0].random == rates([])
+
+
+class TestBlindVotes:
+    def test_only_what_was_said_before_the_reveal(self) -> None:
+        """A vote that the reveal turned counts as it was; disagreeing blind votes decide nothing."""
+        turned = item(
+            1,
+            1.0,
+            (1, 1.0),
+            votes=(vote(1, "0", newest=False), vote(1, "1", blind=False, after_reveal=True)),
+        )
+        split = item(2, 1.0, (1, 1.0), votes=(vote(2, "1"), vote(3, "0", "bob")), conflict=True)
+        open_one = item(3, 1.0, (1, 1.0), votes=(vote(4, "1", blind=False),))
+        final = make_report(record(turned, split, open_one))
+        blind = make_report(record(turned, split, open_one), votes="blind")
+        assert final.rows[0].random.accuracy.value == 1
+        assert (blind.rows[0].random.n, blind.rows[0].random.accuracy.value) == (1, 0)
+        assert final.drawn.open == 1
+
+
+class TestDrawn:
+    def test_what_became_of_the_draws(self) -> None:
+        """Decided, undecided, in conflict, waiting: every draw is in one of them."""
+        found = make_report(
+            record(
+                item(1, 1.0, (1, 1.0), votes=(vote(1, "1"),)),
+                item(2, None, (1, 1.0), votes=(vote(2, "unsure"),)),
+                item(3, None, (1, 1.0), votes=(vote(3, "1"), vote(4, "0", "bob")), conflict=True),
+                item(4, None, (1, 1.0), votes=(vote(5, "1", newest=False, withdrawn=True),)),
+                item(5, 1.0, (1, 1.0), votes=(vote(6, "1"),), drawn=False),
+            )
+        ).drawn
+        assert (found.drawn, found.decided, found.undecided, found.conflict, found.waiting) == (4, 1, 1, 1, 1)
+
+
+class TestAuditors:
+    def test_pairs_by_the_newest_words(self) -> None:
+        """Every two auditors on what both decided; withdrawn and older votes are out."""
+        items = [
+            item(
+                1, None, votes=(vote(1, "1", "ann", newest=False), vote(2, "0", "ann"), vote(3, "0", "bob"))
+            ),
+            item(2, None, votes=(vote(4, "1", "ann"), vote(5, "0", "bob"), vote(6, "1", "cid"))),
+            item(3, None, votes=(vote(7, "unsure", "ann"), vote(8, "1", "bob"))),
+        ]
+        pairs = {(p.first, p.second): p.agreement for p in make_report(record(*items)).pairs}
+        assert {names: (found.n, found.agreement.value) for names, found in pairs.items()} == {
+            ("ann", "bob"): (2, 0.5),
+            ("ann", "cid"): (1, 1),
+            ("bob", "cid"): (1, 0),
+        }
+
+    def test_consistency_takes_first_and_repeat(self) -> None:
+        """Of one auditor; a change after the reveal of the repeat does not count again."""
+        items = [
+            item(1, 1.0, votes=(vote(1, "1", newest=False), vote(2, "1", repeats="u1"))),
+            item(2, 1.0, votes=(vote(3, "1", newest=False), vote(4, "0", repeats="u3"))),
+            item(3, 1.0, votes=(vote(5, "1", withdrawn=True, newest=False), vote(6, "0", repeats="u5"))),
+        ]
+        (found,) = make_report(record(*items)).consistency
+        assert (found.auditor, found.agreement.n, found.agreement.agreement.value) == ("ann", 2, 0.5)
+
+    def test_reveals(self) -> None:
+        """Turned are those whose last vote after the reveal is the other one; undecided firsts are none."""
+        late = {"after_reveal": True, "blind": False}
+        items = [
+            item(1, 1.0, votes=(vote(1, "0", newest=False, seconds=2.0), vote(1, "1", **late))),
+            item(2, 1.0, votes=(vote(2, "1", seconds=4.0),)),
+            item(3, 1.0, votes=(vote(3, "unsure", newest=False), vote(3, "1", **late))),
+            item(4, 1.0, votes=(vote(4, "1", withdrawn=True, newest=False), vote(4, "0", **late))),
+        ]
+        (meter,) = make_report(record(*items)).reveals
+        assert (meter.reveals, meter.turned, meter.share.value, meter.median_seconds) == (2, 1, 0.5, 3.0)
+        assert meter.labelled == 4
