@@ -26,7 +26,7 @@ from bswirl.store.audit_record import read_record
 from bswirl.store.database import Cursor, iso, snapshot, utc_now
 from bswirl.store.draws import Draw, find_draw, newest_order, open_draws
 from bswirl.store.fields import INT64, Fields
-from bswirl.store.labels import check_uid, labels_in_force, undo_label
+from bswirl.store.labels import check_uid, count_in_force, labels_in_force, undo_label
 from bswirl.store.trees import read_action
 from bswirl.store.votes import (
     draw_of,
@@ -122,7 +122,6 @@ def audit_position(session: Session, params: Fields) -> Any:
             for draw in open_draws(cursor, auditor, utc_now())
             if held.get(draw.draw_id) in (None, session)
         ]
-        mine = labels_in_force(cursor, auditor)
         reveals, turned, median = reveal_meter(cursor, auditor)
         if draws:
             held[draws[0].draw_id] = session
@@ -130,8 +129,8 @@ def audit_position(session: Session, params: Fields) -> Any:
             auditor=auditor,
             item=_item(cursor, draws[0]) if draws else None,
             order=newest_order(cursor, auditor),
-            labelled=len(mine),
-            last=tuple(mine[:_LAST]),
+            labelled=count_in_force(cursor, auditor),
+            last=tuple(labels_in_force(cursor, _LAST, auditor=auditor)),
             reveals=reveals,
             turned=turned,
             median_seconds=median,

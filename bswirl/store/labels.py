@@ -22,6 +22,13 @@ _COLUMNS = (
     " draw_id, seconds, coalesce(after_reveal, false) AS after_reveal, repeats"
 )
 _LABELS = "labels LEFT JOIN label_facts USING (client_uid)"
+_IN_FORCE = (
+    "(SELECT * FROM labels WHERE ($auditor IS NULL OR auditor = $auditor)"
+    " AND ($actions::BIGINT[] IS NULL OR action_id IN (SELECT unnest($actions::BIGINT[])))"
+    " AND value <> 'withdrawn'"
+    " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
+    " QUALIFY row_number() OVER (PARTITION BY action_id, auditor ORDER BY label_id DESC) = 1) AS in_force"
+)
 _FACTS = ("draw_id", "seconds", "after_reveal", "repeats")  # kept apart, and in the mirror only where known
 _log = logging.getLogger(__name__)
 
@@ -127,17 +134,47 @@ def newest_labels(
     return [_label(row) for row in rows]
 
 
-def labels_in_force(cursor: Cursor, auditor: str | None = None) -> list[Label]:
-    """Each auditor's (or one auditor's) newest standing label of each action, newest first."""
+def labels_in_force(
+    cursor: Cursor,
+    limit: int,
+    *,
+    auditor: str | None = None,
+    actions: Collection[int] | None = None,
+    flagged: bool = False,
+) -> list[Label]:
+    """Each auditor's newest standing label of each action, newest first.
+
+    Those of one auditor, of some actions, or with a flag, where that is asked for.
+    """
     rows = cursor.execute(
-        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE (?::VARCHAR IS NULL OR auditor = ?)"
-        " AND value <> 'withdrawn'"
-        " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
-        " QUALIFY row_number() OVER (PARTITION BY action_id, auditor ORDER BY label_id DESC) = 1"
-        " ORDER BY label_id DESC",
-        [auditor, auditor],
+        f"SELECT {_COLUMNS} FROM {_IN_FORCE} LEFT JOIN label_facts USING (client_uid)"
+        " WHERE (NOT $flagged OR flagged) ORDER BY label_id DESC LIMIT $limit",
+        {
+            "auditor": auditor,
+            "actions": None if actions is None else sorted(actions),
+            "flagged": flagged,
+            "limit": limit,
+        },
     ).fetchall()
     return [_label(row) for row in rows]
+
+
+def count_in_force(cursor: Cursor, auditor: str) -> int:
+    """How many actions have a label of that auditor in force."""
+    row = cursor.execute(
+        f"SELECT count(*) FROM {_IN_FORCE}", {"auditor": auditor, "actions": None}
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def disputed_actions(cursor: Cursor, limit: int) -> list[int]:
+    """Actions on which auditors disagree and nobody has adjudicated, by number."""
+    rows = cursor.execute(
+        f"SELECT action_id FROM {_IN_FORCE} WHERE value IN ('0', '1') GROUP BY action_id"
+        " HAVING count(DISTINCT value) > 1 AND NOT bool_or(adjudicates) ORDER BY action_id LIMIT $limit",
+        {"auditor": None, "actions": None, "limit": limit},
+    ).fetchall()
+    return [action_id for (action_id,) in rows]
 
 
 def recover_labels(writer: StoreWriter) -> int:

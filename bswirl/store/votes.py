@@ -6,13 +6,14 @@ import dataclasses
 from collections import defaultdict
 from typing import Any
 
-from bswirl.audit.records import DECIDED, Conflict
+from bswirl.audit.records import Conflict
 from bswirl.errors import InputError
 from bswirl.records import Label
 from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import Draw, find_draw, open_draws
 from bswirl.store.labels import (
     NewLabel,
+    disputed_actions,
     label_by_uid,
     labels_in_force,
     newest_in_force,
@@ -22,6 +23,7 @@ from bswirl.store.rewards import effective_rewards
 from bswirl.store.writing import StoreWriter
 
 SHOWN_TEXT = 300  # characters of a step in a list
+_EVERY_LABEL = 2**31 - 1
 
 _CONFLICT = ("action_id", "question_id", "address", "depth", "text", "judge", "judge_reward")
 
@@ -137,7 +139,7 @@ def draw_of(cursor: Cursor, label: Label) -> Draw | None:
 
 def flagged_labels(cursor: Cursor, limit: int) -> list[Label]:
     """Labels in force that carry a flag, newest first."""
-    return [label for label in labels_in_force(cursor) if label.flagged][:limit]
+    return labels_in_force(cursor, limit, flagged=True)
 
 
 def reveal_meter(cursor: Cursor, auditor: str) -> tuple[int, int, float | None]:
@@ -157,14 +159,12 @@ def reveal_meter(cursor: Cursor, auditor: str) -> tuple[int, int, float | None]:
 
 def list_conflicts(cursor: Cursor, limit: int) -> list[Conflict]:
     """Actions on which auditors disagree, those without an adjudication, by number."""
-    found = {
-        action_id: labels
-        for action_id, labels in _by_action(labels_in_force(cursor)).items()
-        if _disagree(labels)
-    }
-    chosen = sorted(found)[:limit]
+    chosen = disputed_actions(cursor, limit)
     if not chosen:
         return []
+    found: defaultdict[int, list[Label]] = defaultdict(list)
+    for label in labels_in_force(cursor, _EVERY_LABEL, actions=chosen):
+        found[label.action_id].append(label)
     scope = (
         "question_id IN (SELECT question_id FROM labels WHERE action_id IN (SELECT unnest($ids::BIGINT[])))"
     )
@@ -180,16 +180,3 @@ def list_conflicts(cursor: Cursor, limit: int) -> list[Conflict]:
         labels = sorted(found[row[0]], key=lambda label: label.auditor)
         conflicts.append(Conflict(**about, votes=tuple(labels)))
     return conflicts
-
-
-def _by_action(labels: list[Label]) -> dict[int, list[Label]]:
-    found: defaultdict[int, list[Label]] = defaultdict(list)
-    for label in labels:
-        found[label.action_id].append(label)
-    return found
-
-
-def _disagree(labels: list[Label]) -> bool:
-    decided = [label for label in labels if label.value in DECIDED]
-    adjudicated = any(label.adjudicates for label in decided)
-    return not adjudicated and len({label.value for label in decided}) > 1
