@@ -67,12 +67,14 @@ class Auditing(Session):
         reason: str | None = None,
         flagged: bool = False,
         seconds: float | None = None,
+        seen: bool = False,
         action_id: int | None = None,
         client_uid: str | None = None,
     ) -> AuditVote:
         """Votes `1`, `0`, `unsure` or `skip` on an item (or draw number); on disk when this returns.
 
         The reply reveals the judge. A second vote on the same item is one after the reveal; both are kept.
+        `seen`: the judge was looked up before, so that the vote is not blind.
         With `action_id` an InputError is raised where the draw is of another action.
         """
         voted = self.call(
@@ -82,6 +84,7 @@ class Auditing(Session):
             reason=reason,
             flagged=flagged,
             seconds=seconds,
+            seen=seen,
             action_id=action_id,
             client_uid=client_uid or str(uuid.uuid4()),
             auditor=self.auditor,

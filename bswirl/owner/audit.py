@@ -69,6 +69,7 @@ def audit_label(session: Session, params: Fields) -> Any:
         "reason": params.optional_text("reason"),
         "flagged": bool(params.flag("flagged")),
         "seconds": seconds,
+        "seen": bool(params.flag("seen")),
         "action_id": params.optional_integer("action_id", high=INT64),
         "peer_uid": session.peer_uid,
     }

@@ -46,8 +46,10 @@ def vote(
     seconds: float | None = None,
     peer_uid: int | None = None,
     action_id: int | None = None,
+    seen: bool = False,
 ) -> Label:
-    """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal.
+    """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal;
+    with `seen`, it is not: the auditor had looked the judge up before.
 
     The same client uid again gives the same label. Raises InputError where the draw is another auditor's, or
     of another action than `action_id`.
@@ -71,7 +73,7 @@ def vote(
             value=value,
             auditor=auditor,
             reason=reason,
-            blind=draw.blind and first,
+            blind=draw.blind and first and not seen,
             flagged=flagged,
             peer_uid=peer_uid,
             draw_id=draw_id,
