@@ -23,6 +23,7 @@ APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "form",
     "dialog",
 )
+AUDIT, REPORT, CELL, CONFLICTS, SETUP = "audit", "report", "cell", "conflicts", "setup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,91 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ),
     ),
     *_make(
+        "Audit",
+        AUDIT,
+        (
+            ("audit.good", "1", "good", "Vote 1: correct, and it makes progress.", 1),
+            ("audit.bad", "0", "not good", "Vote 0.", 2),
+            ("audit.unsure", "u", "unsure", "Vote unsure; the judge's verdict stands.", 3),
+            ("audit.skip", "s", "skip", "Pass this step on without a word.", 4),
+            ("audit.flag", "f", "flag", "Flag this step; your vote carries the flag.", 8),
+            (
+                "audit.reason",
+                "r",
+                "reason",
+                "Say why, from the short list or in words, for the vote to come.",
+                7,
+            ),
+            (
+                "audit.undo",
+                "backspace",
+                "undo",
+                "Take your newest vote back and see its step again, as often as you like.",
+                5,
+            ),
+            (
+                "audit.change",
+                "c",
+                "change",
+                "Go back to the step you voted on last, and further, to change a vote.",
+                6,
+            ),
+            ("audit.go_on", "enter space", "go on", "Go on to the step to judge.", 9),
+            ("audit.tree", "o", "in the tree", "See this step among its siblings.", 10),
+            ("audit.guidelines", "t", "guidelines", "Show or hide the project's guidelines.", 11),
+            ("audit.order", "O", "order", "Choose in which order steps come."),
+            (
+                "audit.advance",
+                "m",
+                "auto-advance",
+                "After a vote, show the next step at once, or stay until enter.",
+            ),
+            ("audit.next_pane", "tab", "pane", "Go to the next pane.", 0, False),
+            ("audit.previous_pane", "shift+tab", "pane before", "Go to the pane before.", 0, False),
+        ),
+    ),
+    *_make(
+        "Audit",
+        MAIN,
+        (("audit.open", "a", "audit", "Judge steps one after the other, and go on where you were.", 6),),
+    ),
+    *_make(
+        "Audit",
+        (MAIN, AUDIT),
+        (
+            ("audit.report", "A", "report", "How far people and judges agree.", 12),
+            ("audit.conflicts", "C", "conflicts", "Steps on which auditors disagree.", 13),
+        ),
+    ),
+    *_make(
+        "Audit report",
+        REPORT,
+        (
+            ("report.cell", "enter l", "steps", "List the steps of a cell of the confusion matrix.", 1),
+            ("report.by", "b", "by", "By judge, by prompt, by depth of the step.", 2),
+            ("report.votes", "v", "votes", "All votes, or only those cast before the judge was shown.", 3),
+        ),
+    ),
+    *_make(
+        "Audit report",
+        CELL,
+        (("cell.open", "enter l", "in the tree", "See this step in its tree.", 1),),
+    ),
+    *_make(
+        "Conflicts",
+        CONFLICTS,
+        (
+            ("conflict.good", "1", "good", "Decide this step: 1, over all other labels.", 1),
+            ("conflict.bad", "0", "not good", "Decide this step: 0, over all other labels.", 2),
+            ("conflict.open", "enter l o", "in the tree", "See this step in its tree.", 3),
+        ),
+    ),
+    *_make(
+        "Audit",
+        SETUP,
+        (("setup.start", "ctrl+s", "start", "Start the audit as the form says.", 1, False),),
+    ),
+    *_make(
         "Moving",
         (ROWS, TEXT),
         (
@@ -276,13 +362,18 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN, FORM, DIALOG),
+        (RUNS, RUN, FORM, DIALOG, AUDIT, REPORT, CELL, CONFLICTS),
         (("screen.back", "escape", "back", "Go back.", 20),),
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN),
+        (RUNS, RUN, REPORT, CELL, CONFLICTS),
         (("screen.leave", "q h", "back", "Go back.", 0, False),),
+    ),
+    *_make(
+        "Everywhere",
+        AUDIT,
+        (("audit.leave", "q", "leave", "Leave the queue; a key brings you back to the same step.", 21),),
     ),
     *_make(
         "Everywhere",

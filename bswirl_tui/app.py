@@ -22,18 +22,19 @@ from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui import actions, glyphs, hangup
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
-from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.dialogs import Confirm, Problem
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
 from bswirl_tui.terminal.thin import ThinDriver
-from bswirl_tui.text import line
+from bswirl_tui.text import count, line
 from bswirl_tui.themes import DARK, FALLBACK_VARIABLES, LIGHT, PLAIN, THEMES, fitting_theme, palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.project import Project
+    from bswirl_tui.sitting import Sitting
 
 T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
@@ -58,6 +59,7 @@ class BswirlApp(App[int]):
         self.auditor = auditor
         self.state = AppState(project.root.name, auditor or "")
         self.link = Link(self, self._connect)
+        self.sitting: Sitting | None = None  # at the audit queue
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         for theme in THEMES:
@@ -115,12 +117,65 @@ class BswirlApp(App[int]):
         for bar in self.screen.query(KeyBar):
             bar.say(message, seconds)
 
+    def warn(self, words: str) -> None:
+        """Says in the line of keys why something was not done."""
+        self.say(line(words, palette(self).warn))
+
+    # the audit
+
+    def sitting_changed(self) -> None:
+        """Shows what changed at the audit queue."""
+        for screen in self.screen_stack:
+            show = getattr(screen, "show_sitting", None)
+            if show is not None:
+                show()
+
+    def vote_failed(self, error: BswirlError) -> None:
+        """A vote did not reach the record: it is kept, and the auditor says what to do."""
+        from bswirl_tui.screens.audit_setup import Unsent
+
+        sitting = self.sitting
+        first = sitting.outbox.first if sitting is not None else None
+        if sitting is None or first is None or isinstance(self.screen, Unsent):
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "again":
+                sitting.outbox.again()
+            elif answer == "drop":
+                sitting.give_up()
+
+        behind = len(sitting.outbox) - 1
+        words = first.words + (f", and {behind} after it" if behind else "")
+        self.push_screen(Unsent(words[0].upper() + words[1:], error.message, error.remedy), answered)
+
+    def show_in_tree(self, question_id: int, action_id: int) -> None:
+        """Goes to a step among its siblings on the main screen."""
+        while not isinstance(self.screen, MainScreen):
+            self.pop_screen()
+        self.screen.open_step(question_id, action_id, comparing=True)
+
+    def leave(self) -> None:
+        """Ends the app once every vote is recorded; asks where that does not come about."""
+        sitting = self.sitting
+        if sitting is None or not len(sitting.outbox):
+            self.exit(0)
+        elif sitting.outbox.problem is None:
+            self.warn("The app ends when your last votes are recorded.")
+            sitting.outbox.when_empty(lambda: self.exit(0))
+        else:
+            words = f"{count(len(sitting.outbox), 'vote')} could not be recorded. Leave without?"
+            self.push_screen(Confirm("Votes would be lost", words), lambda yes: self.exit(0) if yes else None)
+
     # what changes
 
     def on_link_changed(self, event: LinkChanged) -> None:
         was_lost = bool(self.state.problem)
         self.state.problem = "" if event.connected else event.problem or "the owner went away"
         self._refresh_bars()
+        if event.connected and self.sitting is not None:
+            self.sitting.outbox.again()
+            self.sitting.poke()
         if event.connected and was_lost:
             self._changed(ProjectChanged.everything())
 
@@ -195,7 +250,7 @@ class BswirlApp(App[int]):
         self.theme = order[(order.index(self.theme) + 1) % len(order)] if self.theme in order else DARK
 
     def action_app_end(self) -> None:
-        self.exit(0)
+        self.leave()
 
     def action_command_palette(self) -> None:
         from textual.command import CommandPalette

@@ -30,6 +30,7 @@ class Glyphs:
     bar_full: str
     bar_empty: str
     gap: str  # words of another text are missing here
+    bar: str  # beside a step to judge
     match: str  # a step with the words searched for
     column: str  # between columns
     separator: str  # three cells, between facts on a line
@@ -56,6 +57,7 @@ UNICODE = Glyphs(
     bar_full="━",
     bar_empty="─",
     gap="‸",
+    bar="┃",
     match="»",
     column="│",
     separator=" · ",
@@ -82,6 +84,7 @@ ASCII = Glyphs(
     bar_full="=",
     bar_empty="-",
     gap="^",
+    bar="|",
     match="/",
     column="|",
     separator=" | ",

@@ -217,6 +217,7 @@ class Paragraph:
     lead: Text = field(default_factory=Text)
     indent: int = 0
     wrap: bool = True
+    lead_all: bool = False  # before its other lines, too
 
     def lines(self, width: int) -> list[Text]:
         """Its lines, each at most `width` cells."""
@@ -227,7 +228,9 @@ class Paragraph:
             wrapped = [fit(part, room) for part in self.text.split(allow_blank=True)]
         if not self.indent:
             return wrapped
-        leads = [fit(self.lead.copy(), self.indent)] + [Text(" " * self.indent)] * (len(wrapped) - 1)
+        lead = fit(self.lead.copy(), self.indent)
+        others = lead if self.lead_all else Text(" " * self.indent)
+        leads = [lead] + [others] * (len(wrapped) - 1)
         return [Text().append_text(lead).append_text(part) for lead, part in zip(leads, wrapped, strict=True)]
 
 

@@ -19,6 +19,7 @@ from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
+from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.comparing import Comparing
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.runs_entry import RunsEntry
@@ -47,7 +48,7 @@ EMPTY_PROJECT = (
 )
 
 
-class MainScreen(Comparing, RunsEntry):
+class MainScreen(Comparing, RunsEntry, AuditEntry):
     """What the app opens with."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.MAIN)]
@@ -330,7 +331,7 @@ class MainScreen(Comparing, RunsEntry):
         if self.comparing:
             self.leave_comparing()
         else:
-            self.app.exit(0)
+            self.bswirl.leave()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While words are typed, letters are letters."""

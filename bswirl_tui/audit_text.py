@@ -1,0 +1,197 @@
+"""What the audit queue says: a step to judge, and what a vote revealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from bswirl.audit.records import AuditItem, AuditPosition, Conflict
+from bswirl.records import ActionDetail, Label, Verdict
+from bswirl.votes import votes_words
+from bswirl_tui.document import Document, problem
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.sitting import Entry, Sitting
+from bswirl_tui.text import BLANK, Paragraph, clean, count, heading, joined, line, reward_number
+from bswirl_tui.themes import Palette
+
+WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
+ORDERS = {
+    "random": ("random", "any judged step: every vote counts for the report", "judged steps"),
+    "judge-split": (
+        "judge split",
+        "where the judge's votes or probabilities are closest to a tie",
+        "a judge asked several times, or a local one",
+    ),
+    "judge-reference": (
+        "judge against reference",
+        "where the deciding judge and the reference judge disagree",
+        "verdicts of both",
+    ),
+    "high-stakes": (
+        "high stakes",
+        "where a wrong reward would cost most: its chance times the advantages it moves",
+        "groups of steps",
+    ),
+    "depth": ("by depth", "each step number as often as the others, for rates by depth", "judged steps"),
+    "unaudited": ("unaudited", "steps without a label, question by question", "judged steps"),
+}
+
+
+def step_document(detail: ActionDetail, colours: Palette, note: str = "") -> Document:
+    """Question, gold answer, the steps before, and the step to judge, on which the eye should rest."""
+    parts = [*problem(detail.question, colours, gold=False), BLANK]
+    if detail.prefix:
+        parts.append(heading("Steps before", colours))
+        parts += [
+            Paragraph(Text(clean(step)), Text(f"{number}", colours.muted), indent=3)
+            for number, step in enumerate(detail.prefix, 1)
+        ]
+        parts.append(BLANK)
+    start = len(parts)
+    number = Text(f"action {detail.action.action_id}", colours.muted)
+    parts.append(heading(f"Step {detail.action.depth}, to judge", colours, number))
+    parts += _barred(clean(detail.action.text), colours)
+    if note:
+        parts += [BLANK, Paragraph(Text(note, colours.warn))]
+    return Document(parts, (start, len(parts) - 1))
+
+
+def _barred(text: str, colours: Palette) -> list[Paragraph]:
+    bar = Text(glyphs().bar, colours.accent)
+    return [Paragraph(Text(text, colours.strong), bar, indent=2, lead_all=True)]
+
+
+def waiting_paragraphs(sitting: Sitting, colours: Palette) -> list[Paragraph]:
+    """Why there is no step on screen."""
+    if sitting.problem is not None:
+        return [
+            BLANK,
+            Paragraph(Text(clean(sitting.problem.message), colours.bad)),
+            Paragraph(Text(clean(sitting.problem.remedy))),
+            BLANK,
+            Paragraph(Text("enter tries again", colours.muted)),
+        ]
+    if sitting.why:
+        return [
+            BLANK,
+            Paragraph(Text(f"No step to judge: {clean(sitting.why)}.")),
+            BLANK,
+            Paragraph(Text("O chooses another order, A opens the report, enter looks again.", colours.muted)),
+        ]
+    return [BLANK, Paragraph(Text(f"the next step is on its way{glyphs().ellipsis}", colours.muted))]
+
+
+def headline(sitting: Sitting, colours: Palette, conflicts: int) -> Text:
+    """What is going on, on one line."""
+    rate, waiting = sitting.an_hour, len(sitting.outbox)
+    parts = [Text(ORDERS[sitting.options.order][0], colours.accent), Text(f"{sitting.labelled:,} labelled")]
+    if rate is not None:
+        parts.append(Text(f"{rate:,.0f} an hour"))
+    if sitting.looked_at is None and sitting.flagged:
+        parts.append(Text("flagged", colours.warn))
+    if sitting.looked_at is None and sitting.reason:
+        parts.append(Text("because ", colours.muted) + line(sitting.reason, colours.human, limit=60))
+    if not sitting.options.blind:
+        parts.append(Text("the judge in sight", colours.warn))
+    if not sitting.advance:
+        parts.append(Text("stays until enter", colours.muted))
+    if sitting.outbox.problem is not None:
+        parts.append(Text(f"{count(waiting, 'vote')} NOT recorded: enter sends again", colours.bad))
+    elif waiting:
+        parts.append(Text(f"{waiting} on the way", colours.muted))
+    if conflicts:
+        parts.append(Text(count(conflicts, "conflict"), colours.warn))
+    return Text(" ") + joined(parts, style=colours.faint)
+
+
+def reveal_paragraphs(entry: Entry | None, sitting: Sitting, colours: Palette) -> list[Paragraph]:
+    """Your vote, what the judge said and why, what others said, and how often the reveal turned a vote."""
+    if entry is None:
+        words = "After a vote this shows what the judge said of that step."
+        return [Paragraph(Text(words, colours.muted))]
+    cast, detail = entry.now, entry.item.detail
+    yours = [Text("you: ", colours.muted) + Text(WORDS[cast.value], colours.human)]
+    yours += [line(cast.reason, colours.human, limit=200)] if cast.reason else []
+    yours += [Text("flagged", colours.warn)] if cast.flagged else []
+    parts = []
+    if entry.reveal is None:
+        yours.append(Text("not acknowledged yet", colours.muted))
+        parts.append(Paragraph(joined(yours, style=colours.faint)))
+    else:
+        if entry.reveal.agrees is not None:
+            agrees = entry.reveal.agrees
+            yours.append(Text("the judge agrees" if agrees else "the judge disagrees", colours.muted))
+        parts.append(Paragraph(joined(yours, style=colours.faint)))
+        parts += verdict_paragraphs(entry.reveal.item.detail.verdicts, colours)
+        parts += _others(entry.reveal.item.detail.labels, entry.reveal.label.auditor, colours)
+    of, turned = sitting.reveals
+    if of:
+        words = f"seeing the judge turned {turned} of {count(of, 'vote')}"
+        parts.append(Paragraph(Text(words, colours.muted)))
+    step = Text(clean(detail.action.text, one_line=True, limit=400), colours.muted)
+    return [Paragraph(step, wrap=False), *parts]
+
+
+def verdict_paragraphs(verdicts: Sequence[Verdict], colours: Palette) -> list[Paragraph]:
+    """What judges said, newest first."""
+    signs, parts = glyphs(), []
+    for verdict in sorted(verdicts, key=lambda verdict: -verdict.verdict_id):
+        name = line(verdict.judge, colours.strong, limit=60)
+        if verdict.reward is None:
+            sign, said = Text(signs.unjudged, colours.muted), Text("unjudged", colours.muted)
+        else:
+            good = verdict.reward >= 0.5
+            style = colours.good if good else colours.bad
+            sign = Text(signs.good if good else signs.bad, style)
+            said = Text(f"reward {reward_number(verdict.reward)}", style)
+        votes = Text(votes_words(verdict), colours.muted)
+        parts.append(Paragraph(joined([name, said, votes], style=colours.faint), sign, indent=2))
+        if verdict.rationale:
+            parts.append(Paragraph(Text(clean(verdict.rationale)), indent=2))
+    return parts
+
+
+def _others(labels: Sequence[Label], auditor: str, colours: Palette) -> list[Paragraph]:
+    newest = {label.auditor: label for label in sorted(labels, key=lambda label: label.label_id or 0)}
+    return [
+        label_paragraph(label, colours)
+        for name, label in sorted(newest.items())
+        if name != auditor and label.value != "withdrawn"
+    ]
+
+
+def label_paragraph(label: Label, colours: Palette) -> Paragraph:
+    """Who said what, and why."""
+    name = line(label.auditor, colours.human, limit=60)
+    reason = line(label.reason, limit=400) if label.reason else Text()
+    reason.no_wrap = False
+    return Paragraph(joined([name, Text(WORDS[label.value], colours.strong), reason], style=colours.faint))
+
+
+def looked_at_note(entry: Entry) -> str:
+    """What keys do on a step that was voted on."""
+    return f"You voted {WORDS[entry.now.value]}. 1, 0 or u changes it; r says why; enter goes on."
+
+
+def position_words(position: AuditPosition) -> str:
+    """Where an auditor was, for the dialog that opens the queue."""
+    if position.item is not None and position.order in ORDERS:
+        return f"You were at a step in the order `{ORDERS[position.order][0]}`: enter goes on there."
+    if position.labelled:
+        return f"You have labelled {count(position.labelled, 'step')}."
+    return "One step after the other; the judge is hidden until you vote."
+
+
+def conflict_sides(conflict: Conflict) -> str:
+    """Who said what, in short: `ann 1, bob 0`."""
+    return ", ".join(f"{label.auditor} {label.value}" for label in conflict.votes)
+
+
+def item_document(item: AuditItem, colours: Palette, note: str, *, judge: bool) -> Document:
+    """A step of the queue; with `judge` what its judges said, where nothing was hidden."""
+    document = step_document(item.detail, colours, note)
+    if not judge or not item.detail.verdicts:
+        return document
+    parts = [*document.paragraphs, BLANK, *verdict_paragraphs(item.detail.verdicts, colours)]
+    return Document(parts, document.focus)

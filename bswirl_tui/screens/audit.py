@@ -1,0 +1,262 @@
+"""The audit queue: one step after the other, one key a vote, and what the judge said of the last one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Vertical
+from textual.widgets import Static
+
+from bswirl.errors import BswirlError
+from bswirl_tui import actions
+from bswirl_tui.audit_text import (
+    headline,
+    item_document,
+    looked_at_note,
+    reveal_paragraphs,
+    waiting_paragraphs,
+)
+from bswirl_tui.link import ProjectChanged
+from bswirl_tui.screens.audit_entry import AuditEntry
+from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.dialogs import Ask, Choice, Choose, Confirm
+from bswirl_tui.sitting import Entry, Sitting
+from bswirl_tui.state import AppState
+from bswirl_tui.text import Paragraph, clean
+from bswirl_tui.themes import palette
+from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.text_view import TextView
+
+_REASON_KEYS = "1234567890abcdefghijklmnopqrsuvwxyz"  # t types one
+_TYPED, _NONE = "typed", "none"
+
+
+class AuditScreen(AuditEntry, SubScreen):
+    """Shows a sitting. Votes go their way in the background; the next step is there before they arrive."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.AUDIT)]
+
+    def __init__(self, state: AppState, sitting: Sitting) -> None:
+        super().__init__(state)
+        self.sitting = sitting
+        self._reasons: tuple[str, ...] = ()
+        self._drawn: tuple[object, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, "audit")
+        yield Static(id="audit-head", markup=False)
+        with Container(id="audit-panes"):
+            yield TextView(id="audit-item")
+            yield Rule(id="audit-rule")
+            with Vertical(id="audit-side"):
+                yield TextView(id="audit-last")
+                yield TextView(id="audit-guide")
+        yield KeyBar()
+
+    @property
+    def item_view(self) -> TextView:
+        return self.query_one("#audit-item", TextView)
+
+    @property
+    def last_view(self) -> TextView:
+        return self.query_one("#audit-last", TextView)
+
+    @property
+    def guide_view(self) -> TextView:
+        return self.query_one("#audit-guide", TextView)
+
+    def on_mount(self) -> None:
+        self.item_view.focus()
+        self.guide_view.name_pane(Text(" Guidelines "))
+        self._read_settings()
+
+    def on_screen_resume(self) -> None:
+        if self.sitting.looked_at is None and self.sitting.current is not None:
+            self.sitting.clock.go()
+        self.show_sitting()
+
+    def on_screen_suspend(self) -> None:
+        self.sitting.clock.stop()
+
+    def _read_settings(self) -> None:
+        project = self.bswirl.project
+
+        def work() -> tuple[tuple[str, ...], str]:
+            from bswirl.project import load_settings
+            from bswirl.settings.audit import read_guidelines
+
+            settings = load_settings(project).audit
+            try:
+                words = read_guidelines(settings)
+            except BswirlError as error:
+                words = str(error)
+            return settings.reasons, words or "No guidelines: `[audit] guidelines` in bswirl.toml names a file."
+
+        def done(found: tuple[tuple[str, ...], str]) -> None:
+            self._reasons = found[0]
+            self.guide_view.show([Paragraph(Text(clean(found[1])))])
+
+        self.bswirl.link.run_beside(self, "audit settings", work, done, self.bswirl.tell_problem)
+
+    # what is shown
+
+    def show_sitting(self) -> None:
+        """Draws what changed in the sitting."""
+        if not self.is_mounted:
+            return
+        sitting, colours = self.sitting, palette(self.app)
+        self.query_one("#audit-head", Static).update(
+            headline(sitting, colours, self.state.stats.get("conflicts", 0))
+        )
+        self._show_item()
+        last = sitting.looked_at or (sitting.entries[-1] if sitting.entries else None)
+        name = " This step " if sitting.looked_at is not None else " Your last vote "
+        self.last_view.name_pane(Text(name))
+        self.last_view.show(reveal_paragraphs(last, sitting, colours))
+
+    def _show_item(self) -> None:
+        """The step; the same one keeps its place."""
+        sitting, colours = self.sitting, palette(self.app)
+        item, entry = sitting.shown, sitting.looked_at
+        drawn = (item.draw_id if item else None, entry is not None, self.app.theme)
+        if item is None:
+            self.item_view.name_pane(Text(" Audit "))
+            self.item_view.show(waiting_paragraphs(sitting, colours))
+        else:
+            note = looked_at_note(entry) if entry is not None else ""
+            self.item_view.name_pane(Text(" You voted on this step " if entry is not None else " Audit "))
+            open_judge = not item.blind and entry is None
+            document = item_document(item, colours, note, judge=open_judge)
+            self.item_view.show(
+                document.paragraphs, focus=document.focus, keep_scroll=drawn == self._drawn
+            )
+        self._drawn = drawn
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_mounted and self.query("#audit-item"):
+            self.show_sitting()
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """There may be steps again."""
+        if self.sitting.current is None and change.topics & {"questions", "labels", "verdicts"}:
+            self.sitting.poke()
+        self.show_sitting()
+
+    # votes
+
+    def action_audit_good(self) -> None:
+        self._vote("1")
+
+    def action_audit_bad(self) -> None:
+        self._vote("0")
+
+    def action_audit_unsure(self) -> None:
+        self._vote("unsure")
+
+    def action_audit_skip(self) -> None:
+        self._vote("skip")
+
+    def _vote(self, value: str) -> None:
+        if not self.sitting.vote(value) and self.sitting.shown is None:
+            self.bswirl.warn("There is no step on screen yet: the key was not taken.")
+
+    def action_audit_flag(self) -> None:
+        if self.sitting.shown is not None:
+            self.sitting.flag()
+
+    def action_audit_undo(self) -> None:
+        self.sitting.undo()
+
+    def action_audit_change(self) -> None:
+        self.sitting.look_back()
+
+    def action_audit_go_on(self) -> None:
+        if self.sitting.outbox.problem is not None:
+            self.sitting.outbox.again()
+        self.sitting.go_on()
+        self.show_sitting()
+
+    def action_audit_advance(self) -> None:
+        self.sitting.advance = not self.sitting.advance
+        self.show_sitting()
+
+    # reasons
+
+    def action_audit_reason(self) -> None:
+        """Each of the short list has a key."""
+        sitting = self.sitting
+        if sitting.shown is None:
+            return
+        entry, item = sitting.looked_at, sitting.shown
+        known = entry.now.reason if entry is not None else sitting.reason
+        choices = [
+            Choice(reason, reason, key=_REASON_KEYS[place] if place < len(_REASON_KEYS) else "")
+            for place, reason in enumerate(self._reasons)
+        ]
+        choices.append(Choice(_TYPED, "in words", "type a reason", key="t"))
+        if known:
+            choices.append(Choice(_NONE, "no reason", key="minus"))
+
+        def give(reason: str | None) -> None:
+            if reason is not None and sitting.shown is item and sitting.looked_at is entry:
+                sitting.give_reason(reason.strip() or None)
+
+        def chosen(value: str | None) -> None:
+            if value == _TYPED:
+                self.app.push_screen(Ask("Why?", item.detail.action.text[:400], known or ""), give)
+            elif value is not None:
+                give("" if value == _NONE else value)
+
+        self.app.push_screen(Choose("Why?", choices, known), chosen)
+
+    # elsewhere
+
+    def action_audit_tree(self) -> None:
+        """The step among its siblings. Before a blind vote that would give the judge away."""
+        item, entry = self.sitting.shown, self.sitting.looked_at
+        if item is None:
+            return
+        if entry is not None or not item.blind or item.revealed or item.draw_id in self.sitting.seen:
+            self._open_tree(entry)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes and self.sitting.shown is item:
+                self.sitting.seen.add(item.draw_id)
+                self._open_tree(None)
+
+        words = "The tree shows the judge's verdict. Your vote on this step will count as one that is not blind."
+        self.app.push_screen(Confirm("Look before you vote?", words), answered)
+
+    def _open_tree(self, entry: Entry | None) -> None:
+        item = entry.item if entry is not None else self.sitting.shown
+        if item is not None:
+            detail = item.detail
+            self.bswirl.show_in_tree(detail.question.question_id, detail.action.action_id)
+
+    def action_audit_order(self) -> None:
+        self.choose_order()
+
+    def action_audit_guidelines(self) -> None:
+        self.toggle_class("-guided")
+        if self.focused is None or not self.focused.display:
+            self.item_view.focus()
+
+    def action_audit_next_pane(self) -> None:
+        self.focus_next()
+
+    def action_audit_previous_pane(self) -> None:
+        self.focus_previous()
+
+    def action_screen_back(self) -> None:
+        if self.sitting.looked_at is not None:
+            self.sitting.go_on()
+        else:
+            self.app.pop_screen()
+
+    def action_audit_leave(self) -> None:
+        self.app.pop_screen()

@@ -1,0 +1,156 @@
+"""The dialog before the audit queue: in which order steps come, and what is mixed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from bswirl.audit.records import AuditPosition
+from bswirl.launch import Option
+from bswirl.settings.audit import AuditSettings
+from bswirl_tui import actions
+from bswirl_tui.audit_text import ORDERS, position_words
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.screens.dialogs import Choice, ChoiceList, Dialog
+from bswirl_tui.sitting import QueueOptions
+from bswirl_tui.text import clean, line
+from bswirl_tui.themes import palette
+from bswirl_tui.widgets.fields import Choices, OptionField
+from bswirl_tui.widgets.row_list import RowList
+
+
+def _options(datasets: Sequence[str], settings: AuditSettings, before: QueueOptions) -> list[Option]:
+    return [
+        Option("blind", "flag", before.blind, "hide the judge until you have voted"),
+        Option("dataset", "choice", before.dataset, "only this one", tuple(datasets), optional=True),
+        Option("depth", "whole", before.depth, "only steps with this number", optional=True, least=1),
+        Option("answers", "flag", before.answers, "answer steps too"),
+        Option("slice", "number", before.slice, "share of random draws: the report's rates", least=0, most=1),
+        Option("repeats", "number", before.repeats, "share of your own steps, asked again", least=0, most=1),
+        Option("overlap", "number", before.overlap, "share of steps others labelled", least=0, most=1),
+    ]
+
+
+class AuditSetup(Dialog[QueueOptions]):
+    """Enter on an order begins; tab goes to the options."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings(actions.SETUP),
+        Binding("enter", "setup_start", show=False),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+
+    def __init__(
+        self,
+        position: AuditPosition,
+        settings: AuditSettings,
+        datasets: Sequence[str],
+        before: QueueOptions | None,
+    ) -> None:
+        hint = ("enter begins", "tab goes to the options", "esc goes back")
+        super().__init__("Audit", glyphs().separator.join(hint))
+        self._position = position
+        self._before = before or QueueOptions(
+            order=position.order if position.order in ORDERS else "random",
+            slice=settings.slice,
+            repeats=settings.repeats,
+            overlap=settings.overlap,
+            blind=settings.blind,
+            reserve_minutes=settings.reserve_minutes,
+        )
+        self.fields = [
+            OptionField(option) for option in _options(sorted(set(datasets)), settings, self._before)
+        ]
+        self.add_class("setup")
+
+    def content(self) -> ComposeResult:
+        yield Static(line(position_words(self._position)), classes="about", markup=False)
+        yield ChoiceList([Choice(name, label) for name, (label, _, _) in ORDERS.items()])
+        yield Static(id="needs", markup=False)
+        with Vertical(classes="fields"):
+            yield from self.fields
+
+    def on_mount(self) -> None:
+        rows = self.query_one(ChoiceList)
+        rows.place_cursor(list(ORDERS).index(self._before.order))
+        rows.focus()
+        self.watch(rows, "cursor", self._show_needs)
+        for field in self.fields:
+            field.call_after_refresh(field.check)
+
+    @property
+    def order(self) -> str:
+        """The order under the cursor."""
+        return list(ORDERS)[self.query_one(ChoiceList).cursor]
+
+    def _show_needs(self) -> None:
+        _, about, needs = ORDERS[self.order]
+        colours = palette(self.app)
+        words = Text(f"{about[0].upper()}{about[1:]}. ") + Text(f"Needs {needs}.", colours.muted)
+        self.query_one("#needs", Static).update(words)
+
+    @on(RowList.Chosen)
+    def _chosen(self, event: RowList.Chosen) -> None:
+        event.stop()
+        self.action_setup_start()
+
+    @on(OptionField.Changed)
+    def _changed(self, event: OptionField.Changed) -> None:
+        event.field.check()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_setup_start()
+
+    def action_setup_start(self) -> None:
+        """Begins where every field can stand, else goes to the first that cannot."""
+        wrong = next((field for field in self.fields if not field.check()), None)
+        if wrong is not None:
+            wrong.editor.focus()
+            return
+        values: dict[str, Any] = {}
+        for field in self.fields:
+            value = field.value
+            if value is None and not isinstance(field.editor, Choices):
+                value = field.option.default
+            values[field.option.name] = None if value is None else field.option.check(value)
+        self.dismiss(replace(self._before, order=self.order, **values))
+
+
+class Unsent(Dialog[str]):
+    """A vote did not reach the record: send it again, give it up, or decide later."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "answer('again')", show=False),
+        Binding("d", "answer('drop')", show=False),
+    ]
+
+    def __init__(self, words: str, message: str, remedy: str) -> None:
+        hint = ("enter sends it again", "d gives it up", "esc decides later")
+        super().__init__("Not recorded", glyphs().separator.join(hint))
+        self._words = words
+        self._message = message
+        self._remedy = remedy
+        self.add_class("problem")
+
+    def content(self) -> ComposeResult:
+        colours = palette(self.app)
+        yield Static(Text(clean(self._words), colours.strong), classes="words", markup=False)
+        yield Static(Text(clean(self._message, limit=2000)), classes="words", markup=False)
+        if self._remedy:
+            yield Static(
+                Text(clean(self._remedy, limit=2000), colours.accent), classes="words", markup=False
+            )
+
+    def action_answer(self, answer: str) -> None:
+        self.dismiss(answer)

@@ -1,0 +1,459 @@
+"""One auditor's sitting at the queue: steps fetched ahead, votes cast, what a key takes back or changes."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bswirl.audit.records import DECIDED, AuditItem, AuditNext, AuditPosition, AuditUndo, AuditVote
+from bswirl.errors import BswirlError
+from bswirl_tui.outbox import Ask, Letter, Outbox
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+
+AHEAD = 3  # steps fetched before they are needed
+RATE_SECONDS = 30.0  # before which a rate an hour says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What is asked for."""
+
+    order: str = "random"
+    slice: float = 0.2
+    repeats: float = 0.05
+    overlap: float = 0.0
+    blind: bool = True
+    dataset: str | None = None
+    depth: int | None = None
+    answers: bool = False
+    reserve_minutes: float = 10.0
+
+    def ask(self, client: Client, client_uid: str) -> AuditNext:
+        """The next step."""
+        return client.audit_next(
+            self.order,
+            slice=self.slice,
+            repeats=self.repeats,
+            overlap=self.overlap,
+            blind=self.blind,
+            dataset=self.dataset,
+            depth=self.depth,
+            answers=self.answers,
+            reserve_minutes=self.reserve_minutes,
+            client_uid=client_uid,
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Cast:
+    """One vote."""
+
+    value: str
+    reason: str | None = None
+    flagged: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A step that was voted on in this sitting; the last cast counts."""
+
+    item: AuditItem
+    casts: list[Cast]
+    reveal: AuditVote | None = None  # comes with the acknowledgement
+
+    @property
+    def now(self) -> Cast:
+        return self.casts[-1]
+
+    @property
+    def revealed(self) -> bool:
+        """Whether the judge was shown after a blind vote."""
+        return self.item.blind and not self.item.revealed and self.casts[0].value in DECIDED
+
+    @property
+    def turned(self) -> bool:
+        """Whether seeing the judge changed the vote."""
+        later = [cast.value for cast in self.casts[1:] if cast.value in DECIDED]
+        return self.revealed and bool(later) and later[-1] != self.casts[0].value
+
+
+@dataclass(slots=True)
+class Clock:
+    """How long a step has been in sight."""
+
+    now: Callable[[], float] = time.monotonic
+    spent: float = 0.0
+    since: float | None = None
+
+    def restart(self) -> None:
+        self.spent, self.since = 0.0, self.now()
+
+    def go(self) -> None:
+        if self.since is None:
+            self.since = self.now()
+
+    def stop(self) -> None:
+        self.spent, self.since = self.seconds, None
+
+    @property
+    def seconds(self) -> float:
+        return self.spent + (0.0 if self.since is None else self.now() - self.since)
+
+
+@dataclass(slots=True)
+class _Ahead:
+    item: AuditItem
+    at: float = field(default_factory=time.monotonic)
+
+
+class Sitting:
+    """Keeps what the screen shows. `changed` is called after every change, `said` with words for people."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        options: QueueOptions,
+        position: AuditPosition,
+        *,
+        changed: Callable[[], None],
+        failed: Callable[[BswirlError], None],
+        said: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.options = options
+        self.current: AuditItem | None = None
+        self.why = ""  # there is no step
+        self.problem: BswirlError | None = None  # why no step came
+        self.entries: list[Entry] = []  # by their first vote
+        self.looked_at: Entry | None = None  # a step that was voted on, shown again
+        self.advance = True
+        self.reason: str | None = None  # of the vote to come
+        self.flagged = False
+        self.seen: set[int] = set()  # draws whose judge was looked up before the vote
+        self.clock = Clock(now)
+        self.rewinding = False  # a step of an earlier sitting is on its way back
+        self.outbox = Outbox(ask, changed, failed)
+        self._ask = ask
+        self._changed = changed
+        self._said = said
+        self._casts: list[tuple[Entry, Cast]] = []  # in the order they were keyed
+        self._ahead: deque[_Ahead] = deque()
+        self._fetching = False
+        self._began: float | None = None
+        self._before = (position.reveals, position.turned)
+        self._left_over = False  # steps of an earlier sitting may still wait for a vote
+        if position.item is not None and position.order == options.order:
+            self._left_over = True
+            self._place(position.item)
+        self._fill()
+
+    # what is going on
+
+    @property
+    def shown(self) -> AuditItem | None:
+        """The step on screen."""
+        return self.looked_at.item if self.looked_at is not None else self.current
+
+    @property
+    def labelled(self) -> int:
+        """Steps voted on in this sitting, skipped ones left out."""
+        return sum(entry.now.value != "skip" for entry in self.entries)
+
+    @property
+    def an_hour(self) -> float | None:
+        """Labels an hour since the sitting's first step was shown; None while that is too short to say."""
+        elapsed = self.clock.now() - self._began if self._began is not None else 0.0
+        return 3600 * self.labelled / elapsed if elapsed >= RATE_SECONDS else None
+
+    @property
+    def reveals(self) -> tuple[int, int]:
+        """Of how many blind votes the judge was shown, and how many of them that turned; earlier ones too."""
+        before, turned = self._before
+        return (
+            before + sum(entry.revealed for entry in self.entries),
+            turned + sum(entry.turned for entry in self.entries),
+        )
+
+    # fetching
+
+    def poke(self) -> None:
+        """Tries again where no step came, for things may have changed."""
+        self.problem = None
+        self.why = ""
+        self._fill()
+
+    def reorder(self, options: QueueOptions) -> None:
+        """Another order from the next step on; what was fetched ahead goes back when its time is over."""
+        self.options = options
+        self._ahead.clear()
+        self._left_over = False
+        self.poke()
+        self._changed()
+
+    def _fill(self) -> None:
+        wanted = AHEAD + (self.current is None)
+        if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
+            return
+        self._fetching = True
+        options, client_uid = self.options, str(uuid.uuid4())
+
+        def came(found: AuditNext) -> None:
+            self._fetching = False
+            if options is not self.options:
+                self._fill()
+                return
+            if found.item is None:
+                self.why = found.why or "nothing is left"
+            else:
+                self._take(_Ahead(found.item))
+            self._changed()
+            self._fill()
+
+        self._ask(client_uid, lambda client: options.ask(client, client_uid), came, self._not_fetched)
+
+    def _not_fetched(self, error: BswirlError) -> None:
+        self._fetching = False
+        self.problem = error
+        self._changed()
+
+    def _take(self, ahead: _Ahead, *, first: bool = False) -> None:
+        known = {one.item.draw_id for one in self._ahead} | {self.current.draw_id if self.current else 0}
+        if ahead.item.draw_id in known:
+            return
+        if self.current is None:
+            self._place(ahead.item)
+        elif first:
+            self._ahead.appendleft(ahead)
+        else:
+            self._ahead.append(ahead)
+
+    def _look_for_left_over(self) -> None:
+        """Whether the sitting before left another step: those come before new ones."""
+
+        def came(position: AuditPosition) -> None:
+            if not self._left_over:
+                return
+            item = position.item
+            known = {one.item.draw_id for one in self._ahead} | {self.current.draw_id if self.current else 0}
+            if item is None or item.draw_id in known:
+                self._left_over = item is not None and item is self.current
+                return
+            self._take(_Ahead(item), first=True)
+            self._changed()
+
+        self._ask(str(uuid.uuid4()), lambda client: client.audit_position(), came, lambda _: None)
+
+    def _place(self, item: AuditItem | None) -> None:
+        """Puts a step before the auditor."""
+        self.current = item
+        self.reason, self.flagged = None, False
+        if item is None:
+            self.clock.stop()
+            return
+        self.clock.restart()
+        if self._began is None:
+            self._began = self.clock.now()
+
+    def _next(self) -> None:
+        """The next step that is still reserved for this auditor."""
+        oldest = time.monotonic() - 60 * self.options.reserve_minutes
+        while self._ahead and self._ahead[0].at < oldest:
+            self._ahead.popleft()
+        self._place(self._ahead.popleft().item if self._ahead else None)
+        self._fill()
+
+    # voting
+
+    def vote(self, value: str) -> bool:
+        """Votes on the step on screen; a second vote where it was voted on already. Whether there was one."""
+        if self.rewinding:
+            self._said("The step you took back is on its way: the key was not taken.")
+            return False
+        if self.looked_at is not None:
+            before = self.looked_at.now
+            reason = before.reason if value == before.value else None  # it was one for the other vote
+            self._change(self.looked_at, Cast(value, reason, before.flagged))
+            if self.advance:
+                self.go_on()
+            return True
+        item = self.current
+        if item is None:
+            return False
+        self.clock.stop()
+        entry = Entry(item, [Cast(value, self.reason, self.flagged)])
+        self.entries.append(entry)
+        self._send(entry, entry.now, seconds=round(self.clock.seconds, 3))
+        self._next()
+        if not self.advance:
+            self.look_at(entry)
+        self._changed()
+        return True
+
+    def give_reason(self, reason: str | None) -> None:
+        """Why: kept for the vote to come, or on a step that was voted on said with the vote again."""
+        if self.looked_at is None:
+            self.reason = reason
+        else:
+            now = self.looked_at.now
+            self._change(self.looked_at, Cast(now.value, reason, now.flagged))
+        self._changed()
+
+    def flag(self) -> None:
+        """Sets the flag of the step on screen, or takes it."""
+        if self.looked_at is None:
+            self.flagged = not self.flagged
+        else:
+            now = self.looked_at.now
+            self._change(self.looked_at, Cast(now.value, now.reason, not now.flagged))
+        self._changed()
+
+    def _change(self, entry: Entry, cast: Cast) -> None:
+        entry.casts.append(cast)
+        self._send(entry, cast, seconds=None)
+        self._changed()
+
+    def _send(self, entry: Entry, cast: Cast, *, seconds: float | None) -> None:
+        item, client_uid = entry.item, str(uuid.uuid4())
+        seen = item.draw_id in self.seen
+        self._casts.append((entry, cast))
+
+        def work(client: Client) -> AuditVote:
+            return client.audit_label(
+                item,
+                cast.value,
+                reason=cast.reason,
+                flagged=cast.flagged,
+                seconds=seconds,
+                seen=seen,
+                client_uid=client_uid,
+            )
+
+        def done(vote: AuditVote) -> None:
+            entry.reveal = vote
+            if self._left_over:
+                self._look_for_left_over()
+
+        words = f"your vote {cast.value} on action {item.detail.action.action_id}"
+        self.outbox.add(Letter(words, work, done, cast, client_uid))
+
+    def give_up(self) -> None:
+        """Drops the vote that the owner would not take."""
+        for letter in self.outbox.drop():
+            if letter.about is None:
+                self.rewinding = False
+            for entry, cast in list(self._casts):
+                if cast is letter.about:
+                    self._forget(entry, cast)
+        self._changed()
+
+    def _forget(self, entry: Entry, cast: Cast) -> None:
+        self._casts = [pair for pair in self._casts if pair[1] is not cast]
+        entry.casts = [one for one in entry.casts if one is not cast]
+        if not entry.casts:
+            self.entries.remove(entry)
+            self.looked_at = None if self.looked_at is entry else self.looked_at
+
+    # looking back
+
+    def look_at(self, entry: Entry) -> None:
+        """Shows a step that was voted on, to change the vote."""
+        self.clock.stop()
+        self.looked_at = entry
+        self._changed()
+
+    def look_back(self) -> None:
+        """One step further back among those voted on in this sitting."""
+        place = len(self.entries) if self.looked_at is None else self.entries.index(self.looked_at)
+        if place == 0:
+            self._said("No vote of this sitting is further back.")
+        else:
+            self.look_at(self.entries[place - 1])
+
+    def go_on(self) -> None:
+        """Back to the step to judge."""
+        if self.looked_at is not None:
+            self.looked_at = None
+            if self.current is not None:
+                self.clock.go()
+            self._changed()
+        elif self.current is None:
+            self.poke()
+
+    # taking back
+
+    def undo(self) -> None:
+        """Takes the newest vote back. Its step is shown again; of a changed vote the one before stands."""
+        if self.rewinding:
+            return
+        if not self._casts:
+            self._undo_earlier()
+            return
+        entry, cast = self._casts[-1]
+        action_id, client_uid = entry.item.detail.action.action_id, str(uuid.uuid4())
+        self.outbox.add(
+            Letter(
+                f"taking back your vote on action {action_id}",
+                lambda client: client.set_label(action_id, "withdrawn", client_uid=client_uid),
+                lambda _: None,
+                cast,
+                client_uid,
+            )
+        )
+        self._forget(entry, cast)
+        if entry.casts:
+            words = f"Your vote {entry.now.value} on action {action_id} stands again."
+        else:
+            self.looked_at = None
+            self._show_again(entry.item)
+            words = f"Took back your vote {cast.value}."
+        self._changed()
+        self._said(words)
+
+    def _show_again(self, item: AuditItem) -> None:
+        if self.current is not None:
+            self._ahead.appendleft(_Ahead(self.current))
+        self._place(item)
+
+    def _undo_earlier(self) -> None:
+        """The newest label before this sitting; only the owner knows which."""
+        client_uid = str(uuid.uuid4())
+        self.rewinding = True
+
+        def done(result: tuple[AuditUndo | None, AuditPosition]) -> None:
+            self.rewinding = False
+            undone, position = result
+            self._before = (position.reveals, position.turned)
+            if undone is None:
+                self._said("You have no label left to take back.")
+            elif undone.item is None:
+                where = f"action {undone.label.action_id}"
+                self._said(f"Took back your label {undone.label.value} on {where}, set outside the queue.")
+            else:
+                self._show_again(undone.item)
+                self._said(f"Took back your vote {undone.label.value}, of an earlier sitting.")
+
+        def work(client: Client) -> tuple[AuditUndo | None, AuditPosition]:
+            return client.audit_undo(client_uid=client_uid), client.audit_position()
+
+        self.outbox.add(Letter("taking back your newest label", work, done, None, client_uid))
+        self._changed()
+
+
+def ask_of(request: Callable[..., Any], node: Any) -> Ask:
+    """The queue's own way to the owner: calls in a lane of their own, in order."""
+
+    def ask(
+        key: str,
+        work: Callable[[Client], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[BswirlError], None],
+    ) -> None:
+        request(node, key, work, done, failed=failed, lane="audit")
+
+    return ask
