@@ -117,6 +117,19 @@ def cell_items(
     return [item for item in record.items if _cell(word(item), truth(item)) == cell]
 
 
+def row_items(record: AuditRecord, row: ReportRow, cell: str, *, votes: str = "final") -> list[AuditedItem]:
+    """The labelled actions of one cell of a row's own confusion matrix, by number."""
+    truth = _truth(votes)
+    word: Word = _in_force
+    if row.prompt_sha is not None:
+        same = (row.judge, row.model, row.prompt_sha)
+        word = _said_by([one for one in record.judges if (one.name, one.model, one.prompt_sha) == same])
+    elif row.judge != IN_FORCE:
+        word = _word(record.judges, row.judge)
+    items = [item for item in record.items if row.depth in (None, item.depth)]
+    return [item for item in items if _cell(word(item), truth(item)) == cell]
+
+
 def _cell(said: bool | None, truth: bool | None) -> str | None:
     return None if said is None or truth is None else f"judge{said:d}-human{truth:d}"
 

@@ -31,6 +31,7 @@ from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
 _REASON_KEYS = "1234567890abcdefghijklmnopqrsuvwxyz"  # t types one
+NO_GUIDELINES = "No guidelines: `[audit] guidelines` in bswirl.toml names a file."
 _TYPED, _NONE = "typed", "none"
 
 
@@ -93,7 +94,10 @@ class AuditScreen(AuditEntry, SubScreen):
                 words = read_guidelines(settings)
             except BswirlError as error:
                 words = str(error)
-            return settings.reasons, words or "No guidelines: `[audit] guidelines` in bswirl.toml names a file."
+            return (
+                settings.reasons,
+                words or NO_GUIDELINES,
+            )
 
         def done(found: tuple[tuple[str, ...], str]) -> None:
             self._reasons = found[0]
@@ -130,9 +134,7 @@ class AuditScreen(AuditEntry, SubScreen):
             self.item_view.name_pane(Text(" You voted on this step " if entry is not None else " Audit "))
             open_judge = not item.blind and entry is None
             document = item_document(item, colours, note, judge=open_judge)
-            self.item_view.show(
-                document.paragraphs, focus=document.focus, keep_scroll=drawn == self._drawn
-            )
+            self.item_view.show(document.paragraphs, focus=document.focus, keep_scroll=drawn == self._drawn)
         self._drawn = drawn
 
     def notify_style_update(self) -> None:
@@ -229,7 +231,7 @@ class AuditScreen(AuditEntry, SubScreen):
                 self.sitting.seen.add(item.draw_id)
                 self._open_tree(None)
 
-        words = "The tree shows the judge's verdict. Your vote on this step will count as one that is not blind."
+        words = "The tree shows the judge's verdict. Your vote on this step will not count as blind."
         self.app.push_screen(Confirm("Look before you vote?", words), answered)
 
     def _open_tree(self, entry: Entry | None) -> None:

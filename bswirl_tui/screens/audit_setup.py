@@ -27,7 +27,7 @@ from bswirl_tui.widgets.fields import Choices, OptionField
 from bswirl_tui.widgets.row_list import RowList
 
 
-def _options(datasets: Sequence[str], settings: AuditSettings, before: QueueOptions) -> list[Option]:
+def _options(datasets: Sequence[str], before: QueueOptions) -> list[Option]:
     return [
         Option("blind", "flag", before.blind, "hide the judge until you have voted"),
         Option("dataset", "choice", before.dataset, "only this one", tuple(datasets), optional=True),
@@ -67,9 +67,7 @@ class AuditSetup(Dialog[QueueOptions]):
             blind=settings.blind,
             reserve_minutes=settings.reserve_minutes,
         )
-        self.fields = [
-            OptionField(option) for option in _options(sorted(set(datasets)), settings, self._before)
-        ]
+        self.fields = [OptionField(option) for option in _options(sorted(set(datasets)), self._before)]
         self.add_class("setup")
 
     def content(self) -> ComposeResult:
@@ -148,9 +146,7 @@ class Unsent(Dialog[str]):
         yield Static(Text(clean(self._words), colours.strong), classes="words", markup=False)
         yield Static(Text(clean(self._message, limit=2000)), classes="words", markup=False)
         if self._remedy:
-            yield Static(
-                Text(clean(self._remedy, limit=2000), colours.accent), classes="words", markup=False
-            )
+            yield Static(Text(clean(self._remedy, limit=2000), colours.accent), classes="words", markup=False)
 
     def action_answer(self, answer: str) -> None:
         self.dismiss(answer)

@@ -1,0 +1,155 @@
+"""The audit report as the app shows it: a line a judge, a confusion matrix, and the report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from bswirl.audit.records import AuditedItem, AuditRecord
+from bswirl.audit.report import AuditReport, ReportRow, make_report
+from bswirl.audit.tables import METHOD, Section, percent, plain, sections
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.text import BLANK, Paragraph, clean, fit, heading, line
+from bswirl_tui.themes import Palette
+
+_COLUMNS = (4, 18, 18, 18, 18, 16)  # cells of n, accuracy, TPR, TNR, kappa, how many more
+_JUDGE_CELLS = (13, 28)  # narrow, wide
+_LEFT_OUT = ("Judges against people", "Further labelled random draws")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report with the record it was made of."""
+
+    record: AuditRecord
+    made: AuditReport
+    sections: Sequence[Section]
+
+
+def prepare(record: AuditRecord, by: str, votes: str) -> Report:
+    """The report of a record; takes as long as its random draws are many. Not for the UI loop."""
+    made = make_report(record, by=by, votes=votes)
+    return Report(record, made, sections(made))
+
+
+def who(row: ReportRow) -> str:
+    """A judge, its prompt and the depth, in short."""
+    words = [row.judge]
+    if row.prompt_sha:
+        words.append(row.prompt_sha[:8])
+    if row.depth is not None:
+        words.append(f"step {row.depth}")
+    return " ".join(words)
+
+
+def row_cells(row: ReportRow) -> list[str]:
+    """Sizes and rates with their intervals, from the random draws, and how many more it takes."""
+    rates = row.random
+    more = [rates.more_accuracy, rates.more_tpr, rates.more_tnr]
+    return [
+        str(rates.n),
+        *(_signs(percent(rate)) for rate in (rates.accuracy, rates.tpr, rates.tnr)),
+        _signs(plain(rates.kappa)),
+        "/".join(glyphs().dash if value is None else f"{value}" for value in more),
+    ]
+
+
+def header(width: int, colours: Palette) -> Text:
+    """The line above the rows."""
+    titles = ["n", "accuracy %", "TPR %", "TNR %", "kappa", "more for ±3"]
+    return _line("judge", titles, width, colours.muted)
+
+
+def row_line(row: ReportRow, width: int) -> Text:
+    """One row; narrow ones leave the last columns to the pane below."""
+    return _line(who(row), row_cells(row), width)
+
+
+def _line(name: str, cells: Sequence[str], width: int, style: object = "") -> Text:
+    text = Text(" ").append_text(fit(line(name, limit=80), _JUDGE_CELLS[width >= 120])).append(" ")
+    for room, words in zip(_COLUMNS, cells, strict=True):
+        if text.cell_len + room > width:
+            break
+        text.append_text(fit(Text(clean(words, one_line=True)), room)).append(" ")
+    if style:
+        text.stylize(str(style))
+    return text
+
+
+def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
+    """A row in full, and its confusion matrix."""
+    values = row_cells(row)
+    parts = [heading(clean(who(row), one_line=True, limit=80), colours), BLANK]
+    names = ("labelled random draws", "accuracy %", "TPR %, of good steps", "TNR %, of bad steps", "kappa")
+    for name, value in zip(names, values, strict=False):
+        parts.append(Paragraph(Text(value), Text(name, colours.muted), indent=24))
+    words = "further labelled random draws, for accuracy, TPR, TNR"
+    parts.append(
+        Paragraph(
+            Text(f"{values[-1].replace('/', ' / ')}  {words}"),
+            Text("±3 points after", colours.muted),
+            indent=24,
+        )
+    )
+    return [*parts, BLANK, *matrix(row, colours)]
+
+
+def matrix(row: ReportRow, colours: Palette) -> list[Paragraph]:
+    """The confusion matrix of all labels; each cell has a key."""
+    counts = row.cells
+    rows = [
+        ("", "people: good", "people: not good"),
+        ("judge: good", _cell("1", counts["judge1-human1"]), _cell("2", counts["judge1-human0"])),
+        ("judge: not good", _cell("3", counts["judge0-human1"]), _cell("4", counts["judge0-human0"])),
+    ]
+    parts = [heading("All labels", colours, Text("biased by how the steps were chosen", colours.muted))]
+    for place, cells in enumerate(rows):
+        text = Text("".join(f"{cell:<18}" for cell in cells), colours.muted if place == 0 else "")
+        parts.append(Paragraph(text, wrap=False))
+    parts.append(Paragraph(Text("1 2 3 4, or enter, list the steps of a cell", colours.muted)))
+    return parts
+
+
+def _signs(words: str) -> str:
+    """With the signs that this terminal shows."""
+    return words.replace("–", glyphs().dash).replace("→", ">") if glyphs().dash == "-" else words
+
+
+def _cell(key: str, count: int) -> str:
+    return f"{key}: {count:,}"
+
+
+def table_paragraphs(report: Report, colours: Palette) -> list[Paragraph]:
+    """The report's other tables, and what its numbers are."""
+    parts: list[Paragraph] = []
+    for title, headings, lines in report.sections:
+        if title.startswith(_LEFT_OUT) or title.startswith("All labels"):
+            continue
+        parts += [BLANK, heading(title, colours)]
+        widths = [
+            max(cell_len(clean(cells[place], one_line=True)) for cells in (headings, *lines))
+            for place in range(len(headings))
+        ]
+        parts.append(Paragraph(_table_line(headings, widths, colours.muted), wrap=False))
+        parts += [Paragraph(_table_line(cells, widths), wrap=False) for cells in lines]
+    return [*parts, BLANK, Paragraph(Text(METHOD, colours.muted))]
+
+
+def _table_line(cells: Sequence[str], widths: Sequence[int], style: object = "") -> Text:
+    text = Text("  ").join(
+        fit(line(_signs(cell)), min(width, 40)) for cell, width in zip(cells, widths, strict=True)
+    )
+    if style:
+        text.stylize(str(style))
+    return text
+
+
+def item_line(item: AuditedItem, width: int, colours: Palette) -> Text:
+    """A labelled step: where, who said what, its words."""
+    votes = ", ".join(f"{vote.auditor} {vote.value}" for vote in item.votes if vote.newest)
+    text = Text(f" {item.action_id:>7} ", colours.muted).append_text(fit(line(item.address), 18))
+    text.append(f" {item.depth:>4} ", colours.muted).append_text(fit(line(votes, colours.human), 22))
+    return text.append(" ").append_text(line(item.text, limit=max(20, width)))

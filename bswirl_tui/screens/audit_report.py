@@ -1,0 +1,253 @@
+"""The audit report, and the steps of one cell of its confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from bswirl.audit.records import AuditedItem
+from bswirl.errors import BswirlError
+from bswirl_tui import actions
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.link import ProjectChanged
+from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.dialogs import Choice, Choose
+from bswirl_tui.state import AppState
+from bswirl_tui.text import BLANK, Paragraph, clean
+from bswirl_tui.themes import palette
+from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.row_list import RowList
+from bswirl_tui.widgets.text_view import TextView
+
+if TYPE_CHECKING:
+    from bswirl.audit.report import ReportRow
+    from bswirl.client import Client
+    from bswirl_tui.report_text import Report
+
+GROUPINGS = ("judge", "prompt", "depth")
+VOTES = ("final", "blind")
+CELLS = {
+    "1": ("judge1-human1", "both say good"),
+    "2": ("judge1-human0", "the judge says good, people not"),
+    "3": ("judge0-human1", "people say good, the judge not"),
+    "4": ("judge0-human0", "both say not good"),
+}
+
+
+class ReportRows(RowList):
+    """A line a judge, prompt or depth, with rates from the random draws."""
+
+    HAS_HEADER = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: Sequence[ReportRow] = ()
+
+    def show_rows(self, rows: Sequence[ReportRow], title: str) -> None:
+        self.rows = rows
+        self.name_pane(Text(title))
+        self.rows_changed()
+
+    def row_count(self) -> int:
+        return len(self.rows)
+
+    def draw_header(self, width: int) -> Text:
+        if not self.rows:
+            return Text()
+        from bswirl_tui.report_text import header
+
+        return header(width, palette(self.app))
+
+    def draw_row(self, index: int, width: int) -> Text:
+        from bswirl_tui.report_text import row_line
+
+        return row_line(self.rows[index], width)
+
+
+class AuditReportScreen(SubScreen):
+    """Made off the UI loop, and again when somebody labels."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings(actions.REPORT),
+        *(Binding(key, f"cell('{key}')", show=False) for key in CELLS),
+    ]
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self.by, self.votes = GROUPINGS[0], VOTES[0]
+        self._report: Report | None = None
+        self._making = False
+        self._stale = False
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, "audit report")
+        with Container(id="report-panes"):
+            yield ReportRows()
+            yield Rule(id="report-rule")
+            yield TextView(id="report-about")
+        yield KeyBar()
+
+    @property
+    def rows(self) -> ReportRows:
+        return self.query_one(ReportRows)
+
+    @property
+    def about(self) -> TextView:
+        return self.query_one("#report-about", TextView)
+
+    def on_mount(self) -> None:
+        self.rows.focus()
+        self.watch(self.rows, "cursor", self._show_row, init=False)
+        self.about.show([BLANK, Paragraph(Text(f"counting{glyphs().ellipsis}", palette(self.app).muted))])
+        self._make()
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """Labels or verdicts make it another report."""
+        if change.topics & {"labels", "verdicts"}:
+            self._make()
+
+    def _make(self) -> None:
+        if self._making:
+            self._stale = True
+            return
+        self._making, self._stale = True, False
+        by, votes = self.by, self.votes
+
+        def work(client: Client) -> Report:
+            from bswirl_tui.report_text import prepare
+
+            return prepare(client.audit_record(), by, votes)
+
+        self.bswirl.ask_owner(self, "audit report", work, self._made, failed=self._failed, lane="slow")
+
+    def _failed(self, error: BswirlError) -> None:
+        self._making = False
+        self.about.show([BLANK, Paragraph(Text(clean(str(error)), palette(self.app).bad))])
+
+    def _made(self, report: Report) -> None:
+        self._making = False
+        self._report = report
+        by = {"judge": "by judge", "prompt": "by prompt", "depth": "by depth"}[report.made.by]
+        votes = "" if report.made.votes == "final" else f"{glyphs().separator}blind votes alone"
+        decided = report.made.drawn.decided
+        words = f"{by}{votes}{glyphs().separator}{decided} random draws decided"
+        self.rows.show_rows(report.made.rows, f" Judges against people, {words} ")
+        self._show_row()
+        if self._stale:
+            self._make()
+
+    @property
+    def row_here(self) -> ReportRow | None:
+        rows = self.rows.rows
+        return rows[self.rows.cursor] if self.rows.cursor < len(rows) else None
+
+    def _show_row(self) -> None:
+        from bswirl_tui.report_text import row_paragraphs, table_paragraphs
+
+        report, row, colours = self._report, self.row_here, palette(self.app)
+        if report is None or row is None:
+            return
+        parts: list[Paragraph] = []
+        if not report.made.drawn.decided:
+            words = "No random draw is labelled yet, so there are no unbiased rates: the queue makes some."
+            parts += [Paragraph(Text(words, colours.warn)), BLANK]
+        self.about.name_pane(Text(" In full "))
+        parts += [*row_paragraphs(row, colours), *table_paragraphs(report, colours)]
+        self.about.show(parts, keep_scroll=True)
+
+    # keys
+
+    def action_report_by(self) -> None:
+        self.by = GROUPINGS[(GROUPINGS.index(self.by) + 1) % len(GROUPINGS)]
+        self.rows.place_cursor(0)
+        self._make()
+
+    def action_report_votes(self) -> None:
+        self.votes = VOTES[(VOTES.index(self.votes) + 1) % len(VOTES)]
+        self._make()
+
+    def action_report_cell(self) -> None:
+        row = self.row_here
+        if row is None:
+            return
+        choices = [
+            Choice(key, words, f"{row.cells[cell]:,}", key=key) for key, (cell, words) in CELLS.items()
+        ]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self.action_cell(key)
+
+        self.app.push_screen(Choose("Steps of which cell?", choices), chosen)
+
+    @on(RowList.Chosen)
+    def _chosen(self) -> None:
+        self.action_report_cell()
+
+    def action_cell(self, key: str) -> None:
+        """Lists the steps of a cell."""
+        report, row = self._report, self.row_here
+        if report is None or row is None:
+            return
+        from bswirl.audit.report import row_items
+        from bswirl_tui.report_text import who
+
+        cell, words = CELLS[key]
+        items = row_items(report.record, row, cell, votes=report.made.votes)
+        self.app.push_screen(CellScreen(self.state, f"{who(row)}: {words}", items))
+
+
+class CellItems(RowList):
+    """Labelled steps."""
+
+    def __init__(self, items: Sequence[AuditedItem]) -> None:
+        super().__init__()
+        self.items = items
+
+    def row_count(self) -> int:
+        return len(self.items)
+
+    def empty_lines(self) -> list[str]:
+        return ["", "No labelled step is in this cell."]
+
+    def draw_row(self, index: int, width: int) -> Text:
+        from bswirl_tui.report_text import item_line
+
+        return item_line(self.items[index], width, palette(self.app))
+
+
+class CellScreen(SubScreen):
+    """The steps of one cell; enter shows one in its tree."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CELL)]
+
+    def __init__(self, state: AppState, title: str, items: Sequence[AuditedItem]) -> None:
+        super().__init__(state)
+        self._title = title
+        self._items = items
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, "audit report")
+        yield CellItems(self._items)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        rows = self.query_one(CellItems)
+        rows.name_pane(Text(f" {clean(self._title, one_line=True, limit=100)}: {len(self._items):,} "))
+        rows.focus()
+
+    @on(RowList.Chosen)
+    def _chosen(self) -> None:
+        self.action_cell_open()
+
+    def action_cell_open(self) -> None:
+        rows = self.query_one(CellItems)
+        if self._items:
+            item = self._items[rows.cursor]
+            self.bswirl.show_in_tree(item.question_id, item.action_id)

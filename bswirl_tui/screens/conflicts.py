@@ -1,0 +1,214 @@
+"""Steps on which auditors disagree, with both sides, and the keys that decide between them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from bswirl.audit.records import Conflict
+from bswirl.errors import BswirlError
+from bswirl.records import ActionDetail
+from bswirl_tui import actions
+from bswirl_tui.audit_text import (
+    WORDS,
+    conflict_sides,
+    label_paragraph,
+    step_document,
+    verdict_paragraphs,
+)
+from bswirl_tui.document import Document
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.link import ProjectChanged
+from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.dialogs import Ask
+from bswirl_tui.state import AppState
+from bswirl_tui.text import BLANK, Paragraph, fit, heading, line
+from bswirl_tui.themes import Palette, palette
+from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
+from bswirl_tui.widgets.row_list import RowList
+from bswirl_tui.widgets.text_view import TextView
+
+if TYPE_CHECKING:
+    from bswirl.client import Client
+    from bswirl.records import Label
+
+
+class ConflictRows(RowList):
+    """A line a step: where, who says what, its words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name_pane(Text(" Conflicts "))
+        self.conflicts: Sequence[Conflict] | None = None
+
+    @property
+    def current(self) -> Conflict | None:
+        """The one under the cursor."""
+        found = self.conflicts or ()
+        return found[self.cursor] if self.cursor < len(found) else None
+
+    def show_conflicts(self, conflicts: Sequence[Conflict]) -> None:
+        """Replaces the list; the cursor stays on its step."""
+        before = self.current
+        self.conflicts = conflicts
+        self.name_pane(Text(f" Conflicts {len(conflicts):,} "))
+        self.rows_changed()
+        numbers = [conflict.action_id for conflict in conflicts]
+        if before is not None and before.action_id in numbers:
+            self.place_cursor(numbers.index(before.action_id))
+
+    def row_count(self) -> int:
+        return len(self.conflicts or ())
+
+    def empty_lines(self) -> list[str]:
+        if self.conflicts is None:
+            return ["", f"loading{glyphs().ellipsis}"]
+        return [
+            "",
+            "Auditors agree on every step that two of them labelled.",
+            "",
+            "Steps are asked of two people where the audit's `overlap` is above 0.",
+        ]
+
+    def draw_row(self, index: int, width: int) -> Text:
+        conflict, colours = (self.conflicts or ())[index], palette(self.app)
+        text = Text(f" {conflict.action_id:>6} ", colours.muted)
+        text.append_text(fit(line(conflict.address), 16)).append(f" {conflict.depth:>3} ", colours.muted)
+        text.append_text(fit(line(conflict_sides(conflict), colours.human), 22)).append(" ")
+        return text.append_text(line(conflict.text, limit=max(20, width)))
+
+
+class ConflictsScreen(SubScreen):
+    """The list, and the step under the cursor with everything that was said of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CONFLICTS)]
+
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self._details: dict[int, ActionDetail] = {}
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(self.state, "conflicts")
+        with Container(id="conflict-panes"):
+            yield ConflictRows()
+            yield Rule(id="conflict-rule")
+            yield TextView(id="conflict-step")
+        yield KeyBar()
+
+    @property
+    def rows(self) -> ConflictRows:
+        return self.query_one(ConflictRows)
+
+    @property
+    def step_view(self) -> TextView:
+        return self.query_one("#conflict-step", TextView)
+
+    def on_mount(self) -> None:
+        self.rows.focus()
+        self.watch(self.rows, "cursor", self._show_step, init=False)
+        self._load()
+
+    def on_screen_resume(self) -> None:
+        self._load()
+
+    def project_changed(self, change: ProjectChanged) -> None:
+        """Others label, too."""
+        if change.topics & {"labels", "verdicts"}:
+            self._load()
+
+    def _load(self) -> None:
+        def done(conflicts: list[Conflict]) -> None:
+            self._details.clear()
+            self.rows.show_conflicts(conflicts)
+            self._show_step()
+
+        self.bswirl.ask_owner(self, "conflicts", lambda client: client.audit_conflicts(), done)
+
+    def _show_step(self) -> None:
+        conflict, colours = self.rows.current, palette(self.app)
+        if conflict is None:
+            self.step_view.show([])
+            return
+        detail = self._details.get(conflict.action_id)
+        if detail is None:
+            self._read_step(conflict.action_id)
+            return
+        document = conflict_document(conflict, detail, colours)
+        self.step_view.name_pane(Text(f" Action {conflict.action_id} "))
+        self.step_view.show(document.paragraphs, focus=document.focus)
+
+    def _read_step(self, action_id: int) -> None:
+        def done(detail: ActionDetail) -> None:
+            self._details[action_id] = detail
+            here = self.rows.current
+            if here is not None and here.action_id == action_id:
+                self._show_step()
+
+        self.bswirl.ask_owner(self, "conflict", lambda client: client.action(action_id), done)
+
+    # keys
+
+    def action_conflict_good(self) -> None:
+        self._decide("1")
+
+    def action_conflict_bad(self) -> None:
+        self._decide("0")
+
+    def _decide(self, value: str) -> None:
+        """Asks why, then decides; escape leaves everything as it was."""
+        conflict = self.rows.current
+        if conflict is None:
+            return
+
+        def answered(reason: str | None) -> None:
+            if reason is not None:
+                self._adjudicate(conflict.action_id, value, reason.strip() or None)
+
+        title = f"Action {conflict.action_id} is {WORDS[value]}. Why?"
+        self.app.push_screen(Ask(title, conflict.text[:400], placeholder="a reason, or none"), answered)
+
+    def _adjudicate(self, action_id: int, value: str, reason: str | None) -> None:
+        client_uid = str(uuid.uuid4())
+
+        def work(client: Client) -> tuple[Label, list[Conflict]]:
+            label = client.audit_adjudicate(action_id, value, reason=reason, client_uid=client_uid)
+            return label, client.audit_conflicts()
+
+        def done(found: tuple[Label, list[Conflict]]) -> None:
+            label, conflicts = found
+            self.rows.show_conflicts(conflicts)
+            self._show_step()
+            self.bswirl.say(Text(f"Decided action {label.action_id}: {WORDS[label.value]}."))
+
+        def failed(error: BswirlError) -> None:
+            self.bswirl.show_problem(error)
+
+        self.bswirl.ask_owner(self, client_uid, work, done, failed=failed)
+
+    @on(RowList.Chosen)
+    def _chosen(self) -> None:
+        self.action_conflict_open()
+
+    def action_conflict_open(self) -> None:
+        conflict = self.rows.current
+        if conflict is not None:
+            self.bswirl.show_in_tree(conflict.question_id, conflict.action_id)
+
+
+def conflict_document(conflict: Conflict, detail: ActionDetail, colours: Palette) -> Document:
+    """The step, who says what and why, and what the judge said."""
+    document = step_document(detail, colours)
+    parts = [*document.paragraphs, BLANK, heading("Auditors", colours)]
+    parts += [label_paragraph(label, colours) for label in conflict.votes]
+    keys = "1 and 0 decide over all of them. Until then the judge's verdict is in force."
+    parts += [Paragraph(Text(keys, colours.muted)), BLANK, heading("Judges", colours)]
+    start = document.focus[0] if document.focus else 0
+    parts += verdict_paragraphs(detail.verdicts, colours)
+    return Document(parts, (start, len(parts) - 1))
