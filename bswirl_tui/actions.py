@@ -354,8 +354,17 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (
             ("form.start", "ctrl+s", "start", "Start the run as the form says.", 1),
             ("form.advanced", "ctrl+o", "all settings", "Show or hide the settings that few runs change.", 2),
-            ("form.forecast", "ctrl+t", "forecast", "Say what the training run would be; start nothing.", 3),
-            ("form.reset", "ctrl+r", "defaults", "Set every field back to its default.", 4),
+            (
+                "form.forecast",
+                "ctrl+t",
+                "forecast",
+                "Say what the run would be: a training's groups, memory and time, a served model's calls and"
+                " dollars; start nothing.",
+                3,
+            ),
+            ("form.names", "ctrl+n", "names", "Choose among the policies, judges or datasets there are.", 4),
+            ("form.copy", "ctrl+y", "copy", "Copy the command line that does the same.", 5),
+            ("form.reset", "ctrl+r", "defaults", "Set every field back to its default.", 6),
             ("form.next", "down enter", "next field", "Go to the next field.", 0, False),
             ("form.previous", "up", "field before", "Go to the field before.", 0, False),
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +9,10 @@ import click
 from bswirl.cli.invocation import Invocation
 from bswirl.cli.output import Command, note, print_facts, print_json
 from bswirl.display import money as money
-from bswirl.display import safe_text
+from bswirl.launch.estimate_words import estimate_facts, estimate_line
 
 if TYPE_CHECKING:
-    from bswirl.launch.estimate import Estimate, Range
+    from bswirl.launch.estimate import Estimate
 
 
 def dry_run_option(command: Command) -> Command:
@@ -42,31 +41,4 @@ def show_estimate(invocation: Invocation, kind: str, options: dict[str, Any], *,
 
 def note_estimate(estimate: Estimate) -> None:
     """The estimate in a line on stderr."""
-    cost = "" if estimate.cost is None else f", {_dollars(estimate.cost)}"
-    note(
-        f"{safe_text(estimate.model, one_line=True)}: {_count(estimate.calls)} calls, "
-        f"{_count(estimate.prompt_tokens)} tokens in, {_count(estimate.completion_tokens)} out{cost}"
-    )
-
-
-def estimate_facts(estimate: Estimate) -> Iterator[tuple[str, object]]:
-    """The estimate as names and values."""
-    yield "model", estimate.model
-    yield "calls", _count(estimate.calls)
-    yield "tokens in", _count(estimate.prompt_tokens)
-    yield "tokens out", _count(estimate.completion_tokens)
-    yield "cost", None if estimate.cost is None else _dollars(estimate.cost)
-    for line in estimate.notes:
-        yield "by", line
-    if estimate.measured_runs:
-        yield "measured in", ", ".join(f"run {number}" for number in estimate.measured_runs)
-
-
-def _count(value: Range) -> str:
-    if round(value.low) == round(value.high):
-        return f"{value.likely:,.0f}"
-    return f"{value.likely:,.0f} ({value.low:,.0f} to {value.high:,.0f})"
-
-
-def _dollars(value: Range) -> str:
-    return f"{money(value.likely)} ({money(value.low)} to {money(value.high)})"
+    note(estimate_line(estimate))

@@ -17,5 +17,6 @@ def ask_trust(model: ServedModel) -> bool:
     """Whether the person at the terminal says yes; no where nobody is there to be asked."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    question = f"Send the key in ${model.key_variable} to {model.url}?"
-    return click.confirm(safe_text(question, one_line=True), default=False, err=True)
+    from bswirl.launch.keys import trust_question
+
+    return click.confirm(safe_text(trust_question(model), one_line=True), default=False, err=True)

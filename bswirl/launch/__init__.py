@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bswirl.launch.again import command_again, cost_limit, in_project, options_again, stopped_at_limit
+from bswirl.launch.conducted import form_command, form_options, split_rule, start_rounds
 from bswirl.launch.estimate import Estimate, estimate_run
 from bswirl.launch.forecast import forecast_run
 from bswirl.launch.inputs import NothingToDoError
+from bswirl.launch.keys import trust_question
 from bswirl.launch.options import (
     Option,
     command_line,
@@ -12,6 +15,7 @@ from bswirl.launch.options import (
     options_of,
     parse_options,
     refuse_beside_selection,
+    typed,
 )
 from bswirl.launch.requests import (
     RunRequest,
@@ -35,21 +39,32 @@ __all__ = [
     "RunRequest",
     "UntilLive",
     "cancel_run",
+    "command_again",
     "command_line",
+    "cost_limit",
     "default_of",
     "estimate_run",
     "evaluate_request",
     "forecast_run",
+    "form_command",
+    "form_options",
     "generate_request",
+    "in_project",
     "judge_request",
     "make_request",
+    "options_again",
     "options_of",
     "parse_options",
     "refuse_beside_selection",
     "resume_run",
+    "split_rule",
+    "start_rounds",
     "start_run",
+    "stopped_at_limit",
     "tail_log",
     "train_request",
+    "trust_question",
+    "typed",
     "wait_run",
     "watch_run",
 ]

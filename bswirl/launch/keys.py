@@ -31,6 +31,11 @@ def check_keys(models: Iterable[ServedModel], ask: AskTrust | None = None) -> No
         key_for(model)
 
 
+def trust_question(model: ServedModel) -> str:
+    """What a person is asked before a key goes to an address for the first time."""
+    return f"Send the key in ${model.key_variable} to {model.url}?"
+
+
 def models_of(config: dict[str, Any]) -> tuple[ServedModel, ...]:
     """The models behind endpoints that a run's config names."""
     policies = [PolicySpec.from_json(spec) for spec in (config.get("policies") or {}).values()]

@@ -214,7 +214,7 @@ class Option:
     @property
     def shown_default(self) -> str:
         """The default as a person would type it; empty where there is none."""
-        return "" if self.default is None or self.required else _typed(self.default)
+        return "" if self.default is None or self.required else typed(self.default)
 
     def check(self, value: Any) -> Any:
         """The value as its own type; texts, as typed into a form or a shell, are read.
@@ -389,11 +389,12 @@ def command_line(kind: str, values: Mapping[str, Any]) -> str:
         if option.kind == "flag":
             words.append(option.flag if value else f"--no-{option.flag[2:]}")
         else:
-            words += [option.flag, _typed(value)]
+            words += [option.flag, typed(value)]
     return shlex.join(words)
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
+    """A value as a person would type it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

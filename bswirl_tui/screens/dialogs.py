@@ -143,19 +143,39 @@ class Confirm(Dialog[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", show=False),
-        Binding("enter", "answer(True)", show=False),
+        Binding("enter", "answer_usual", show=False),
         Binding("n", "answer(False)", show=False),
     ]
 
-    def __init__(self, title: str, words: str) -> None:
-        super().__init__(title, f"y or enter: yes{glyphs().separator}n or esc: no")
+    def __init__(self, title: str, words: str, *, enter_is_yes: bool = True) -> None:
+        between = glyphs().separator
+        yes, no = ("y or enter", "n or esc") if enter_is_yes else ("y", "n, enter or esc")
+        super().__init__(title, f"{yes}: yes{between}{no}: no")
         self._words = words
+        self._enter_is_yes = enter_is_yes
 
     def content(self) -> ComposeResult:
         yield Static(Text(clean(self._words)), classes="words", markup=False)
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
+
+    def action_answer_usual(self) -> None:
+        self.dismiss(self._enter_is_yes)
+
+
+class Shown(Dialog[bool]):
+    """Shows a line of text as it is, to be selected with the mouse."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space,q", "screen_back", show=False)]
+
+    def __init__(self, title: str, words: str) -> None:
+        super().__init__(title, "shift and the mouse select; enter closes")
+        self._words = words
+        self.add_class("wide")
+
+    def content(self) -> ComposeResult:
+        yield Static(Text(clean(self._words, one_line=True)), classes="words", markup=False)
 
 
 class Problem(Dialog[bool]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -12,15 +12,14 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
-from bswirl.errors import BswirlError, ExitCode, UsageError
-from bswirl.launch import command_line, forecast_run, make_request, options_of, start_run
-from bswirl.launch.forecast_words import forecast_lines
-from bswirl.records import Run
-from bswirl.runs.folder import RunFolder
+from bswirl.errors import UsageError
+from bswirl.launch import form_command, form_options, in_project, typed
 from bswirl_tui import actions
-from bswirl_tui.screens.base import SubScreen
-from bswirl_tui.screens.dialogs import Problem
-from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.clipboard import copy
+from bswirl_tui.names import described_names, known_names
+from bswirl_tui.screens.dialogs import Choice, Choose
+from bswirl_tui.screens.form_outlook import FormOutlook
+from bswirl_tui.screens.form_start import FormStart
 from bswirl_tui.state import AppState
 from bswirl_tui.text import clean, count, line
 from bswirl_tui.themes import palette
@@ -28,9 +27,7 @@ from bswirl_tui.widgets.bars import KeyBar, StatusBar
 from bswirl_tui.widgets.fields import OptionField
 
 if TYPE_CHECKING:
-    from bswirl.client import Client
     from bswirl.selections import SavedSelection, SelectionCounts
-    from bswirl.training.forecast import Forecast
     from bswirl_tui.link import ProjectChanged
 
 ABOUT = {
@@ -41,18 +38,20 @@ ABOUT = {
 }
 
 
-class RunForm(SubScreen):
+class RunForm(FormOutlook, FormStart):
     """A line an option; those that most runs leave alone come on a key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.FORM)]
 
-    def __init__(self, state: AppState, kind: str) -> None:
-        super().__init__(state)
-        self.kind = kind
-        self.fields = [OptionField(option, offered=option.name == "selection") for option in options_of(kind)]
+    def __init__(self, state: AppState, kind: str, values: Mapping[str, Any] | None = None) -> None:
+        """With `values` they are filled in, as those of a run that is to be done once more with changes."""
+        options = form_options(kind)
+        super().__init__(
+            state, kind, [OptionField(option, offered=option.name == "selection") for option in options]
+        )
+        self._given = dict(values or {})
         self._saved: dict[str, SavedSelection] = {}
         self._advanced = False
-        self._starting = False
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, f"new {self.kind} run")
@@ -64,21 +63,27 @@ class RunForm(SubScreen):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self._fill_in()
         self._show_advanced()
         self.fields[0].editor.focus()
         self._read_names()
-        self._check()
-
-    def field(self, name: str) -> OptionField | None:
-        """The field of an option."""
-        return next((field for field in self.fields if field.option.name == name), None)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What was filled in."""
-        return {field.option.name: field.value for field in self.fields}
+        self.wrong_fields()
 
     # filling in
+
+    def _fill_in(self) -> None:
+        """Fills in what was given, the objective first, since other defaults follow from it."""
+        for field in sorted(self.fields, key=lambda field: field.option.name != "objective"):
+            value = self._given.get(field.option.name)
+            if field.option.name == "objective" and value is not None:
+                self._use_objective(str(value))
+            if value is not None and (value != field.default or field.option.required):
+                field.fill(typed(value))
+                self._advanced = self._advanced or not field.option.basic
+
+    def _use_objective(self, objective: str) -> None:
+        for field in self.fields:
+            field.use_objective(objective)
 
     def _read_names(self) -> None:
         self.bswirl.ask_owner(self, "names", known_names, self._names_read)
@@ -95,6 +100,8 @@ class RunForm(SubScreen):
         field = self.field("selection")
         if field is not None:
             field.suggest(list(self._saved))
+            if self._given.get("selection") in self._saved:
+                field.fill(str(self._given.pop("selection")))
             self._describe_selection()
 
     def _describe_selection(self) -> None:
@@ -134,11 +141,10 @@ class RunForm(SubScreen):
     def _changed(self, event: OptionField.Changed) -> None:
         event.field.check()
         if event.field.option.name == "objective":
-            for field in self.fields:
-                field.use_objective(str(event.field.value))
+            self._use_objective(str(event.field.value))
         if event.field.option.name == "selection":
             self._describe_selection()
-        self._show_forecast(Text())  # of other settings
+        self.show_outlook(Text())  # of other settings
         self._show_command()
         self._show_help()
 
@@ -152,7 +158,7 @@ class RunForm(SubScreen):
 
     # what is shown
 
-    def _check(self) -> list[OptionField]:
+    def wrong_fields(self) -> list[OptionField]:
         """The fields that cannot stand."""
         wrong = [field for field in self.fields if not field.check()]
         self._show_command()
@@ -161,7 +167,7 @@ class RunForm(SubScreen):
     def _show_command(self) -> None:
         colours = palette(self.app)
         try:
-            words = command_line(self.kind, self.values)
+            words = form_command(self.kind, self.values)
         except UsageError as error:
             text = Text(f"$ bswirl {self.kind} ", colours.muted).append_text(line(str(error), colours.warn))
         else:
@@ -182,11 +188,6 @@ class RunForm(SubScreen):
             )
         self.query_one("#form-help", Static).update(words)
 
-    def _show_forecast(self, text: Text) -> None:
-        pane = self.query_one("#form-forecast", Static)
-        pane.update(text)
-        pane.display = bool(text)
-
     def _show_advanced(self) -> None:
         for field in self.fields:
             field.display = field.option.basic or self._advanced
@@ -202,7 +203,35 @@ class RunForm(SubScreen):
     def action_form_reset(self) -> None:
         for field in self.fields:
             field.reset()
-        self._check()
+        self.wrong_fields()
+
+    def action_form_copy(self) -> None:
+        try:
+            words = form_command(self.kind, self.values)
+        except UsageError as error:
+            self.bswirl.say(line(str(error), palette(self.app).warn))
+        else:
+            copy(self.bswirl, in_project(words, self.bswirl.project.root), "The command line")
+
+    def action_form_names(self) -> None:
+        """Offers the names that the field takes; of a field without any, the first that has some."""
+        named = [field for field in self.fields if field.option.name in ("policy", "judge", "dataset")]
+        field = next((field for field in named if field.editor.has_focus), named[0])
+        name = field.option.name
+
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                field.fill(value)
+                self.go_to(field)
+
+        def found(names: list[tuple[str, str]]) -> None:
+            if names:
+                choices = [Choice(value, value, about) for value, about in names]
+                self.app.push_screen(Choose(f"Choose a {name}", choices, field.value), chosen)
+            else:
+                self.bswirl.say(line(f"The project knows no {name} by name yet."))
+
+        self.bswirl.ask_owner(self, "described", lambda client: described_names(client, name), found)
 
     def action_form_next(self) -> None:
         self.focus_next()
@@ -210,79 +239,7 @@ class RunForm(SubScreen):
     def action_form_previous(self) -> None:
         self.focus_previous()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "form_forecast" and self.kind != "train":
-            return False
-        return super().check_action(action, parameters)
-
-    def action_form_forecast(self) -> None:
-        wrong = self._check()
-        if wrong:
-            self._go_to(wrong[0])
-            return
-        self._show_forecast(Text("Forecasting", palette(self.app).muted))
-        values = self.values
-
-        def work(client: Client) -> Forecast:
-            return forecast_run(client, make_request("train", client.project, values))
-
-        def show(text: Text) -> None:
-            if self.values == values:  # nothing else was filled in meanwhile
-                self._show_forecast(text)
-
-        self.bswirl.ask_owner(
-            self,
-            "forecast",
-            work,
-            lambda forecast: show(self._forecast_text(forecast)),
-            failed=lambda error: show(line(str(error), palette(self.app).bad, limit=600)),
-            lane="slow",
-        )
-
-    def _forecast_text(self, forecast: Forecast) -> Text:
-        words = [line(words, limit=600) for words in forecast_lines(forecast)]
-        if forecast.refusal:
-            refusal = f"would not start: {forecast.refusal}"
-            words.append(line(refusal, palette(self.app).warn, limit=600))
-        return Text("\n").join(words)
-
-    def action_form_start(self) -> None:
-        if self._starting:
-            return
-        wrong = self._check()
-        if wrong:
-            self._go_to(wrong[0])
-            return
-        self._starting = True
-        self.bswirl.say(Text(f"Starting the {self.kind} run"), seconds=600)
-        kind, values = self.kind, self.values
-
-        def work(client: Client) -> Run:
-            return start_run(
-                client, client.project, make_request(kind, client.project, values), say=self._say
-            )
-
-        self.bswirl.ask_owner(self, "start", work, self._started, failed=self._failed, lane="slow")
-
-    def _say(self, words: str) -> None:
-        """Tells what takes long; called in the thread that starts the run."""
-        self.app.call_later(self.bswirl.say, line(words), seconds=600)
-
-    def _started(self, run: Run) -> None:
-        self.app.switch_screen(RunView(self.state, run))
-
-    def _failed(self, error: BswirlError) -> None:
-        self._starting = False
-        self.query_one(KeyBar).clear()
-        field = next((field for field in self.fields if field.option.flag in error.message.split()), None)
-        if field is not None:
-            field.show_problem(str(error))
-            self._go_to(field)
-            return
-        title = "Nothing to do" if error.exit_code == ExitCode.DONE else "The run was not started"
-        self.app.push_screen(Problem(error, title))
-
-    def _go_to(self, field: OptionField) -> None:
+    def go_to(self, field: OptionField) -> None:
         if not field.display:
             self._advanced = True
             self._show_advanced()
@@ -295,22 +252,3 @@ def counts_words(counts: SelectionCounts) -> str:
     groups = f"{counts.live_groups} of {count(counts.groups, 'group')} live"
     own = f"{counts.own_samples} steps of {count(counts.trajectories, 'solution')}"
     return f"{count(counts.questions, 'question')}, {groups}, {own}"
-
-
-def known_names(client: Client) -> dict[str, list[str]]:
-    """Names that the project knows, by the option that takes them; `used`: policies of runs, newest first."""
-    from bswirl.judging.catalogue import judge_names
-    from bswirl.policies.catalogue import policy_names
-
-    runs = client.runs(limit=200)
-    used = [str(run.config.get("settings", {}).get("policy") or "") for run in runs]
-    made = [(run, name) for run, name in zip(runs, used, strict=True) if run.kind == "train" and name]
-    trained = [f"{name}@{run.run_id}" for run, name in made if run.status == "done"]
-    best = [f"{name}@{run.run_id}/best" for run, name in made if RunFolder(Path(run.folder)).best.is_dir()]
-    judges = [*judge_names(client.project), *(judge.name for judge in client.judges())]
-    return {
-        "policy": [*trained, *best, *policy_names(client.project)],
-        "dataset": sorted({str(entry["dataset"]) for entry in client.datasets()}),
-        "judge": list(dict.fromkeys(judges)),
-        "used": list(dict.fromkeys(name for name in used if name)),
-    }

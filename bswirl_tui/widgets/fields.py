@@ -150,6 +150,11 @@ class OptionField(Horizontal):
         return None if self.editor.value == self._nothing else self.editor.value
 
     @property
+    def default(self) -> Any:
+        """What stands where nothing is filled in."""
+        return self._default
+
+    @property
     def _nothing(self) -> str:
         """The word for no choice."""
         return NONE if self._offered else ANY
@@ -158,7 +163,7 @@ class OptionField(Horizontal):
         """Fills in a value as a person would."""
         if isinstance(self.editor, Input):
             self.editor.value = clean(value, one_line=True)
-        else:
+        elif value in self.editor.words:
             self.editor.choose(value)
 
     def reset(self) -> None:

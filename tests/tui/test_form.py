@@ -10,12 +10,13 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from bswirl.client import Client
-from bswirl.launch import options_of
+from bswirl.launch import form_options
 from bswirl.project import Project
 from bswirl.runs.folder import RunFolder
 from bswirl.selections import Selection
+from bswirl_tui.names import known_names
 from bswirl_tui.screens.dialogs import Problem
-from bswirl_tui.screens.run_form import RunForm, known_names
+from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.widgets.fields import Choices, OptionField
 from tests.tui import content
@@ -52,9 +53,9 @@ class TestFields:
         async with opened(shared) as pilot:
             await press(pilot, "x", key)
             names = {entry.option.name for entry in form(pilot).fields}
-            assert names == {option.name for option in options_of(kind)}
+            assert names == {option.name for option in form_options(kind)}
             assert {entry.option.name for entry in form(pilot).fields if entry.display} == {
-                option.name for option in options_of(kind) if option.basic
+                option.name for option in form_options(kind) if option.basic
             }
             await press(pilot, "ctrl+o")
             assert all(entry.display for entry in form(pilot).fields)
@@ -244,13 +245,11 @@ class TestForecast:
             await press(pilot, "ctrl+t")
             await until(pilot, lambda: "the run would have no input" in shown(pilot))
 
-    async def test_only_training_has_one(self, shared: Project) -> None:
-        """The key is not there in other forms."""
+    async def test_a_run_without_an_endpoint_costs_nothing(self, shared: Project) -> None:
+        """And the same key says so."""
         async with opened(shared) as pilot:
-            await press(pilot, "x", "j")
-            assert "forecast" not in shown(pilot)
-            await press(pilot, "ctrl+t")
-            assert not form(pilot).query_one("#form-forecast").display
+            await press(pilot, "x", "j", "ctrl+t")
+            assert "No endpoint is called" in shown(pilot)
 
 
 class TestNames:

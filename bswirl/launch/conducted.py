@@ -1,0 +1,113 @@
+"""Rounds of sampling until groups are live, conducted by a process of their own that outlives its starter."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bswirl.client import Client
+from bswirl.client.spawn import module_environment, spawn_module
+from bswirl.errors import BswirlError, UsageError
+from bswirl.launch.keys import AskTrust
+from bswirl.launch.options import Option, command_line, options_of, typed
+from bswirl.launch.requests import make_request
+from bswirl.launch.rounds import Rounds, UntilLive
+from bswirl.launch.scope import scope_prefix
+from bswirl.project import Project
+
+_RULE = (
+    Option("judge", "text", None, "with until live: who judges; must be ranked", optional=True),
+    Option("round_size", "whole", 2, "with until live: samples a round adds to an undecided group", least=1),
+    Option("max_branches", "whole", 12, "with until live: most branches of a state", least=1, most=1000),
+    Option(
+        "dead_below",
+        "number",
+        0.05,
+        "with until live: give a group up where the chance that it becomes live is below this",
+        least=0.0,
+        below=1.0,
+    ),
+)
+ROUND_OPTIONS = (
+    Option(
+        "until_live",
+        "flag",
+        False,
+        "begin with these branches, judge, and sample more only where a group is undecided",
+    ),
+    *_RULE,
+)
+_LOG_NAME = "until-live.log"
+
+
+def form_options(kind: str) -> tuple[Option, ...]:
+    """All that a form of that kind of run offers."""
+    return (*options_of(kind), *(ROUND_OPTIONS if kind == "generate" else ()))
+
+
+def form_command(kind: str, values: Mapping[str, Any]) -> str:
+    """The shell command that does what the form says. Raises UsageError as the command would."""
+    options, rule = split_rule(values)
+    words = command_line(kind, options)
+    if not rule:
+        return words
+    told = [(option, rule.get(option.name)) for option in _RULE]
+    flags = [
+        f"{option.flag} {shlex.quote(typed(value))}"
+        for option, value in told
+        if value is not None and value != option.default
+    ]
+    return " ".join([words, "--until-live", *flags])
+
+
+def split_rule(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the runs, and the rule of the rounds; that one is empty without `until_live`.
+
+    Raises UsageError where a rule is given without it, or the judge is missing.
+    """
+    if "until_live" not in values:
+        return dict(values), {}
+    names = {option.name for option in ROUND_OPTIONS}
+    options = {name: value for name, value in values.items() if name not in names}
+    given = {option.name: option.check(values[option.name]) for option in _RULE if values.get(option.name)}
+    if not values["until_live"]:
+        if given:
+            flags = " ".join(option.flag for option in _RULE if option.name in given)
+            raise UsageError(f"{flags}: only with --until-live", "switch that on, or leave it empty")
+        return options, {}
+    if "judge" not in given:
+        raise UsageError("--judge is needed with --until-live", "a group is live by its rewards")
+    return options, given
+
+
+def start_rounds(
+    client: Client, project: Project, values: Mapping[str, Any], *, ask_trust: AskTrust | None = None
+) -> Path:
+    """Checks what was asked for and starts the process that conducts the rounds; returns its log.
+
+    Each stage is a run of the project. Where one fails or is cancelled the process ends, and the same request
+    goes on from there. Raises as `Rounds`, and BswirlError where no process can be started.
+    """
+    options, rule = split_rule(values)
+    Rounds(client, project, options, UntilLive(**rule), ask_trust=ask_trust)  # only to be checked
+    policy = make_request("generate", project, options).name  # as it is called in any folder
+    log_path = project.state_folder / _LOG_NAME
+    words = shlex.split(form_command("generate", {**values, "policy": policy}))[1:]
+    try:
+        with log_path.open("ab") as log:
+            spawn_module(
+                "bswirl.cli",
+                ["-p", str(project.root), *words],
+                environment=module_environment(os.environ),
+                output=log,
+                prefix=scope_prefix(),
+            )
+    except OSError as error:
+        raise BswirlError(
+            f"the rounds could not be started: {error.strerror or error}",
+            "the same command does it from a shell",
+        ) from error
+    return log_path

@@ -1,0 +1,42 @@
+"""What every part of a run's form builds on: its kind, its fields, and what was filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.state import AppState
+from bswirl_tui.widgets.fields import OptionField
+
+
+class FormBase(SubScreen):
+    """A screen of fields."""
+
+    def __init__(self, state: AppState, kind: str, fields: list[OptionField]) -> None:
+        super().__init__(state)
+        self.kind = kind
+        self.fields = fields
+
+    def field(self, name: str) -> OptionField | None:
+        """The field of an option."""
+        return next((field for field in self.fields if field.option.name == name), None)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was filled in."""
+        return {field.option.name: field.value for field in self.fields}
+
+    def wrong_fields(self) -> list[OptionField]:
+        """The fields that cannot stand; each says why."""
+        raise NotImplementedError
+
+    def go_to(self, field: OptionField) -> None:
+        """Puts the cursor there, out of hiding where it must be."""
+        raise NotImplementedError
+
+    def go_to_wrong(self) -> bool:
+        """Whether a field cannot stand; the first of them has the cursor then."""
+        wrong = self.wrong_fields()
+        if wrong:
+            self.go_to(wrong[0])
+        return bool(wrong)
