@@ -24,6 +24,8 @@ APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "dialog",
 )
 AUDIT, REPORT, CELL, CONFLICTS, SETUP = "audit", "report", "cell", "conflicts", "setup"
+EVALUATIONS, COMPARISON, PAIR = "evaluations", "comparison", "pair"
+_SUB_SCREENS = (RUNS, RUN, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (RUNS, RUN),
         (
             ("run.cancel", "c", "cancel", "Stop this run; what it did is kept, and it can be resumed.", 3),
-            ("run.resume", "S", "resume", "Let a run that ended early go on from where it was.", 4),
+            (
+                "run.resume",
+                "S",
+                "resume",
+                "Let a run that ended early go on from where it was; past its cost limit with a higher one.",
+                4,
+            ),
+            ("run.clone", "C", "clone", "Fill the form with this run's settings, for another one.", 5),
+            ("run.copy", "y", "copy command", "Copy the command line that starts this run once more.", 8),
         ),
     ),
     *_make(
@@ -346,7 +356,55 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *_make(
         "Runs",
         LOG,
-        (("log.follow", "f", "follow", "Keep the newest line in sight, or stop doing so.", 2),),
+        (
+            ("log.follow", "f", "follow", "Keep the newest line in sight, or stop doing so.", 2),
+            ("log.search", "slash", "search", "Search the whole log for words, upwards from here.", 6),
+            ("log.next", "n", "next match", "Go to the next line below that has the words.", 0),
+            ("log.previous", "N", "match before", "Go to the next line above that has the words.", 0),
+        ),
+    ),
+    *_make(
+        "Evaluations",
+        (MAIN, RUNS),
+        (("evaluations.show", "V", "evaluations", "See the accuracy of policies side by side.", 9),),
+    ),
+    *_make(
+        "Evaluations",
+        EVALUATIONS,
+        (
+            ("evaluations.mark", "space", "mark", "Mark the evaluation that others are compared with.", 1),
+            (
+                "evaluations.open",
+                "enter l",
+                "compare",
+                "Compare this evaluation with the marked one; without a mark, look into its run.",
+                2,
+            ),
+            ("evaluations.sort", "o", "sort", "Order by number, accuracy or policy.", 3),
+        ),
+    ),
+    *_make(
+        "Evaluations",
+        COMPARISON,
+        (
+            ("comparison.open", "enter l", "answers", "See both answers to this question side by side.", 1),
+            ("comparison.filter", "f", "filter", "Choose: changed, fixed, broken, or other questions.", 2),
+            ("comparison.turn", "o", "turn around", "Compare the other way around.", 4),
+        ),
+    ),
+    *_make(
+        "Evaluations",
+        PAIR,
+        (
+            ("pair.next", "J", "next question", "Go to the next question of the comparison.", 1),
+            ("pair.previous", "K", "question before", "Go to the question before.", 2),
+            ("pair.pane", "tab", "pane", "Go to the other answer.", 4, False),
+        ),
+    ),
+    *_make(
+        "Evaluations",
+        (COMPARISON, PAIR),
+        (("comparison.tree", "t", "tree", "Go to this question's tree.", 3),),
     ),
     *_make(
         "Form",
@@ -371,12 +429,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN, FORM, DIALOG, AUDIT, REPORT, CELL, CONFLICTS),
+        (*_SUB_SCREENS, FORM, DIALOG, AUDIT),
         (("screen.back", "escape", "back", "Go back.", 20),),
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN, REPORT, CELL, CONFLICTS),
+        _SUB_SCREENS,
         (("screen.leave", "q h", "back", "Go back.", 0, False),),
     ),
     *_make(

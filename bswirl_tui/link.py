@@ -191,9 +191,11 @@ class Link:
         work: Callable[[], T],
         done: Callable[[T], None],
         failed: Callable[[BswirlError], None],
+        *,
+        lane: str = "files",
     ) -> None:
-        """As `request`, for work that needs files and no owner."""
-        self._put("files", _Job(key, node, lambda _: work(), done, failed))
+        """As `request`, for work that needs no owner; each `lane` is a thread of its own."""
+        self._put(lane, _Job(key, node, lambda _: work(), done, failed))
 
     def _put(self, lane: str, job: _Job) -> None:
         with self._counting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -20,43 +19,43 @@ from bswirl_tui import actions
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.runs_text import about_paragraphs, error_line, headline, is_live, progress_line
 from bswirl_tui.screens.reader import Reader
-from bswirl_tui.screens.run_control import RunControl
+from bswirl_tui.screens.run_log import RunLog
 from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.answer_list import AnswerList
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
-from bswirl_tui.widgets.log_view import LogTail, LogView
+from bswirl_tui.widgets.gpu_panel import GpuPanel
+from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.row_list import RowList
+from bswirl_tui.widgets.search_line import SearchLine
 from bswirl_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
     from bswirl.client.client import Metrics
 
-LOG_SECONDS = 0.5
 CURVE_SECONDS = 1.0
 
 
-class RunView(RunControl):
+class RunView(RunLog):
     """Wide: all panes at once. Narrow: one at a time, and tab goes through them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.RUN)]
 
     def __init__(self, state: AppState, run: Run) -> None:
-        super().__init__(state)
+        super().__init__(state, run)
         self._run = run
-        self._tail = LogTail(Path(run.folder) / "log")
         self._metrics: Metrics = {}
         self._step = -1
         self._drawing: Timer | None = None
         self._stale = False  # there are points that were not asked for yet
         self._loading = False
-        self._reading = False
         self._panes: list[Widget] = []
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
         yield Static(id="run-head", markup=False)
+        yield GpuPanel()
         main = self._main_pane()
         log, about = LogView(id="run-log"), TextView(id="run-about")
         log.name_pane(Text(" Log "))
@@ -69,6 +68,7 @@ class RunView(RunControl):
                 yield log
             yield Rule(id="run-rule")
             yield about
+        yield SearchLine("words in the log")
         yield KeyBar()
 
     def _main_pane(self) -> Widget | None:
@@ -82,18 +82,12 @@ class RunView(RunControl):
     def run_here(self) -> Run:
         return self._run
 
-    @property
-    def log_view(self) -> LogView:
-        return self.query_one(LogView)
-
     def on_mount(self) -> None:
-        self.log_view.on_follow = lambda _: self._name_log()
         self._panes[0].focus()
         self._arrange()
         self._show_run()
-        self._read_log()
+        self.begin_log()
         self._read_main()
-        self.set_interval(LOG_SECONDS, self._read_log)
 
     def on_resize(self) -> None:
         self._arrange()
@@ -115,7 +109,7 @@ class RunView(RunControl):
         about = self.query_one("#run-about", TextView)
         parts = about_paragraphs(self._run, palette(self.app), self.bswirl.project.root)
         about.show(parts, keep_scroll=True)
-        self._name_log()
+        self.name_log()
 
     def _show_head(self) -> None:
         colours = palette(self.app)
@@ -123,10 +117,6 @@ class RunView(RunControl):
         if self._run.error:
             lines.append(error_line(self._run, colours))
         self.query_one("#run-head", Static).update(Text("\n").join(lines))
-
-    def _name_log(self) -> None:
-        state = "" if not is_live(self._run) else "following" if self.log_view.following else "held"
-        self.log_view.name_pane(Text(f" Log {state} ".replace("  ", " ")))
 
     # what changes
 
@@ -155,18 +145,6 @@ class RunView(RunControl):
         self._show_run()
         if ended or went_back:
             self._read_main()
-
-    def _read_log(self) -> None:
-        """Shows what was appended; one read at a time, for each line is handed out once."""
-        if self._reading:
-            return
-
-        def done(lines: list[str]) -> None:
-            self._reading = False
-            self.log_view.append(lines)
-
-        self._reading = True
-        self.bswirl.link.run_beside(self, "log", self._tail.read, done, self.bswirl.tell_problem)
 
     def _read_main(self) -> None:
         run_id = self._run.run_id

@@ -14,6 +14,7 @@ from bswirl_tui.link import ProjectChanged
 from bswirl_tui.screens.run_control import RunControl
 from bswirl_tui.screens.runs_entry import RunsEntry
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
+from bswirl_tui.widgets.gpu_panel import GpuPanel
 from bswirl_tui.widgets.row_list import RowList
 from bswirl_tui.widgets.run_list import RunList
 
@@ -28,6 +29,7 @@ class RunsScreen(RunsEntry, RunControl):
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
+        yield GpuPanel()
         yield RunList()
         yield KeyBar()
 

@@ -29,3 +29,8 @@ class RunsEntry(ProjectScreen):
         from bswirl_tui.screens.runs import RunsScreen
 
         self.app.push_screen(RunsScreen(self.state))
+
+    def action_evaluations_show(self) -> None:
+        from bswirl_tui.screens.evaluations import EvaluationsScreen
+
+        self.app.push_screen(EvaluationsScreen(self.state))

@@ -1,45 +1,25 @@
-"""A run's log as it grows."""
+"""A run's log as it grows, or a part of it around what was searched for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
+from textual.message import Message
 
 from bswirl_tui import actions
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.log_file import LogLine
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.text_view import MARGIN, TextView
 
-FIRST_BYTES = 256 << 10  # of the log's end, shown at first
 KEPT_LINES = 5000
-
-
-class LogTail:
-    """Reads what was appended to a log since the last time. Not for the UI loop."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset: int | None = None
-        self._rest = b""
-
-    def read(self) -> list[str]:
-        """The whole lines that came since, at first those at the end of the file."""
-        try:
-            with self._path.open("rb") as log:
-                size = log.seek(0, 2)
-                if self._offset is None or size < self._offset:
-                    self._offset = max(0, size - FIRST_BYTES)
-                log.seek(self._offset)
-                data = log.read(FIRST_BYTES)
-        except OSError:
-            return []
-        self._offset += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [whole.decode("utf-8", "replace") for whole in lines]
+SHOWN_CHARACTERS = 20_000  # of one line
 
 
 class LogView(TextView):
@@ -47,20 +27,41 @@ class LogView(TextView):
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.LOG)]
 
+    class TailWanted(Message):
+        """The log's end is wanted, and only a part of it is here."""
+
+    class SearchWanted(Message):
+        """Words are to be typed."""
+
+    class Step(Message):
+        """The next place with the words is wanted, below this one or above it."""
+
+        def __init__(self, below: bool) -> None:
+            super().__init__()
+            self.below = below
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, placeholder="Nothing logged yet.")
         self.following = True
         self.on_follow: Callable[[bool], None] = lambda _: None
+        self.lines: list[LogLine] = []
+        self.is_part = False  # a part of the log; what is appended is not shown
+        self._words = ""
+        self._found: int | None = None  # the line that has the words
 
-    def append(self, lines: list[str]) -> None:
+    # lines
+
+    def append(self, lines: Sequence[LogLine]) -> None:
         """Adds lines below."""
-        if not lines:
+        if not lines or self.is_part:
             return
-        colours = palette(self.app)
-        fresh = [self._paragraph(text, str(colours.muted)) for text in lines]
+        fresh = self._paragraphs_of(lines)
+        self.lines += lines
         kept = [*self._paragraphs, *fresh]
         if len(kept) > KEPT_LINES:
-            self._paragraphs = kept[-KEPT_LINES:]
+            dropped = len(kept) - KEPT_LINES
+            self._paragraphs, self.lines = kept[dropped:], self.lines[dropped:]
+            self._found = None if self._found is None or self._found < dropped else self._found - dropped
             self._wrap()
         else:
             self._paragraphs = kept
@@ -69,12 +70,34 @@ class LogView(TextView):
             self.call_after_refresh(self.action_move_bottom)
         self.refresh_changed()
 
+    def show_part(self, lines: Sequence[LogLine]) -> None:
+        """Shows a part of the log in place of its end."""
+        self.is_part = True
+        self._replace(lines)
+
+    def show_tail(self, lines: Sequence[LogLine]) -> None:
+        """Shows the log's end again, and follows it."""
+        self.is_part = False
+        self._replace(lines)
+        self._follow(True)
+        self.call_after_refresh(self.action_move_bottom)
+
+    def _replace(self, lines: Sequence[LogLine]) -> None:
+        self.lines = list(lines)
+        self._found = None
+        self.show(self._paragraphs_of(lines), keep_scroll=True)
+
+    def _paragraphs_of(self, lines: Sequence[LogLine]) -> list[Paragraph]:
+        muted = str(palette(self.app).muted)
+        return [self._paragraph(entry.text, muted) for entry in lines]
+
     def _paragraph(self, text: str, muted: str) -> Paragraph:
         """A log line; its time stands back."""
         stamp, space, rest = text.partition(" ")
         if space and len(stamp) == len("2026-01-01T00:00:00.000Z") and stamp.endswith("Z"):
-            return Paragraph(Text(clean(rest)), Text(stamp[11:19], muted), indent=9)
-        return Paragraph(Text(clean(text)))
+            shown = clean(rest, limit=SHOWN_CHARACTERS)
+            return Paragraph(Text(shown), Text(clean(stamp[11:19], one_line=True), muted), indent=9)
+        return Paragraph(Text(clean(text, limit=SHOWN_CHARACTERS)))
 
     def _wrap_more(self, fresh: list[Paragraph]) -> None:
         width = self.scrollable_content_region.width - 2 * MARGIN
@@ -89,15 +112,88 @@ class LogView(TextView):
         if self.following:
             self.action_move_bottom()
 
+    # searching
+
+    @property
+    def below_sight(self) -> int:
+        """The byte of the file just after the last line in sight."""
+        bottom = self.scroll_offset.y + self.scrollable_content_region.height
+        after = bisect_right(self._starts, bottom - 1) if self._starts else 0
+        return self._end_of(after - 1)
+
+    @property
+    def found_line(self) -> tuple[int, int] | None:
+        """Where in the file the line that was found begins, and where the one after it does."""
+        if self._found is None:
+            return None
+        return self.lines[self._found].at, self._end_of(self._found)
+
+    def _end_of(self, index: int) -> int:
+        if not self.lines:
+            return 0
+        index = min(index, len(self.lines) - 1)
+        entry = self.lines[index]
+        if index + 1 < len(self.lines):
+            return self.lines[index + 1].at
+        return entry.at + len(entry.text.encode("utf-8", "replace")) + 1
+
+    def search_for(self, words: str) -> None:
+        """Marks these words wherever they are in sight."""
+        self._words = clean(words, one_line=True).casefold()
+        self.refresh_changed()
+
+    def has(self, at: int) -> bool:
+        """Whether the line with that byte of the file is here."""
+        return bool(self.lines) and self.lines[0].at <= at < self._end_of(len(self.lines) - 1)
+
+    def go_to(self, at: int) -> None:
+        """Brings the line with that byte into sight and marks it."""
+        self._found = max(0, bisect_right([entry.at for entry in self.lines], at) - 1)
+        self._follow(False)
+        if self._found < len(self._starts):
+            start, height = self._starts[self._found], self.scrollable_content_region.height
+            if not self.scroll_offset.y <= start < self.scroll_offset.y + height:
+                self.jump(max(0, start - height // 2))
+        self.refresh_changed()
+
+    def draw_line(self, y: int) -> tuple[Text, Style]:
+        text, style = super().draw_line(y)
+        if not self._words or not self._lines:
+            return text, style
+        text, colours = text.copy(), palette(self.app)
+        plain = text.plain.casefold()
+        if len(plain) == len(text.plain):  # else letters changed their number, and with it their places
+            at = plain.find(self._words)
+            while at >= 0:
+                text.stylize(colours.accent + Style(reverse=True), at, at + len(self._words))
+                at = plain.find(self._words, at + len(self._words))
+        if self._found is not None and self._starts[self._found] == y + self.scroll_offset.y:
+            text = Text(glyphs().closed, colours.accent) + text[MARGIN:]
+        return text, style
+
+    # keys
+
     def _follow(self, following: bool) -> None:
         if following != self.following:
             self.following = following
             self.on_follow(following)
 
     def action_log_follow(self) -> None:
+        if self.is_part:
+            self.post_message(self.TailWanted())
+            return
         self._follow(not self.following)
         if self.following:
             self.action_move_bottom()
+
+    def action_log_search(self) -> None:
+        self.post_message(self.SearchWanted())
+
+    def action_log_next(self) -> None:
+        self.post_message(self.Step(below=True))
+
+    def action_log_previous(self) -> None:
+        self.post_message(self.Step(below=False))
 
     def action_move_up(self) -> None:
         self._follow(False)

@@ -33,15 +33,16 @@ class SearchLine(Horizontal):
     class Closed(Message):
         """The line is hidden again."""
 
-    def __init__(self) -> None:
+    def __init__(self, placeholder: str = "words in a question or its steps") -> None:
         super().__init__()
+        self._placeholder = placeholder
         self.display = False
         self._before = ""
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(Text(" / "), markup=False)
-        yield Entry(placeholder="words in a question or its steps", compact=True)
+        yield Entry(placeholder=self._placeholder, compact=True)
 
     def open(self, words: str) -> None:
         """Shows the line with the words searched for now."""

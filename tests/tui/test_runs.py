@@ -13,6 +13,7 @@ from rich.style import Style
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
+from bswirl_tui.log_file import LogTail
 from bswirl_tui.runs_text import about_paragraphs, progress_line
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
@@ -20,7 +21,7 @@ from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.themes import Palette
 from bswirl_tui.widgets.answer_list import AnswerList
 from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
-from bswirl_tui.widgets.log_view import LogTail, LogView
+from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, until
@@ -174,17 +175,17 @@ class TestLog:
         tail = LogTail(path)
         assert tail.read() == []
         path.write_bytes(b"one\ntw")
-        assert tail.read() == ["one"]
+        assert [(line.at, line.text) for line in tail.read()] == [(0, "one")]
         with path.open("ab") as log:
             log.write(b"o\n\xff\n")
-        assert tail.read() == ["two", "\ufffd"]
+        assert [(line.at, line.text) for line in tail.read()] == [(4, "two"), (8, "\ufffd")]
         assert tail.read() == []
 
     def test_long_log_begins_near_its_end(self, tmp_path: Path) -> None:
         """Gigabytes are not read to show a page."""
         path = tmp_path / "log"
         path.write_bytes(b"x" * 99 + b"\n" + b"y" * 99 + b"\n" * 9_999 * 100)
-        assert len(b"".join(line.encode() for line in LogTail(path).read())) < 1 << 19
+        assert len(b"".join(line.text.encode() for line in LogTail(path).read())) < 1 << 19
 
     async def test_log_follows_until_one_scrolls_up(self, project: Project, bob: Client) -> None:
         """f follows again."""
