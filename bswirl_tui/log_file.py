@@ -56,7 +56,7 @@ class LogTail:
         start = self._offset - len(self._rest)
         self._offset += len(data)
         whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
-        if not newline and len(self._rest) > FIRST_BYTES:  # a line without an end is shown in pieces
+        if not newline and len(self._rest) >= FIRST_BYTES:  # a line without an end is shown in pieces
             whole, newline, self._rest = self._rest, b"\n", b""
         return _lines(whole, start) if newline else []
 

@@ -79,7 +79,7 @@ def split_rule(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
             raise UsageError(f"{flags}: only with --until-live", "switch that on, or leave it empty")
         return options, {}
     if "judge" not in given:
-        raise UsageError("--judge is needed with --until-live", "a group is live by its rewards")
+        raise UsageError("--judge is needed for rounds: a group is live by its rewards", "it must be ranked")
     return options, given
 
 

@@ -38,7 +38,7 @@ class GpuPanel(Widget):
             self.set_interval(EVERY_SECONDS, self._read)
 
     def _read(self) -> None:
-        if self._reading or not self.screen.is_current:
+        if self._reading or self.app.screen is not self.screen:
             return
         self._reading = True
         app = cast("BswirlApp", self.app)

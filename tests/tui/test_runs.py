@@ -13,7 +13,8 @@ from rich.style import Style
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
-from bswirl_tui.log_file import LogTail
+from bswirl_tui import log_file
+from bswirl_tui.log_file import LogTail, Search, find_above, find_below, part_around
 from bswirl_tui.runs_text import about_paragraphs, progress_line
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
@@ -24,7 +25,7 @@ from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
 from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
-from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, until
+from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, typed, until
 
 
 class TestList:
@@ -253,3 +254,130 @@ class TestSpending:
         assert "1,200 calls for $1.25" in progress_line(run, colours, 120).plain
         told = about_paragraphs(run, colours, Path("/"))
         assert any(part.text.plain == "1,200 calls for $1.25" for part in told)
+
+
+class TestSearchInFile:
+    """Words in a log of any length."""
+
+    def test_found_above_and_below_across_blocks(self, tmp_path: Path) -> None:
+        """Also where they lie on the border of two blocks; capitals do not matter."""
+        path = tmp_path / "log"
+        border = (1 << 20) - 3
+        path.write_bytes(b"\n" * border + b"The Needle\n" + b"\n" * (1 << 20) + b"needle\n")
+        first, second = border + 4, border + 11 + (1 << 20)
+        assert find_below(path, "nEEdle", 0).at == first
+        assert find_below(path, "needle", first + 1).at == second
+        assert find_below(path, "needle", second + 1) == Search()
+        size = path.stat().st_size
+        assert find_above(path, "needle", size).at == second
+        assert find_above(path, "needle", second).at == first
+        assert find_above(path, "needle", first) == Search()
+
+    @pytest.mark.parametrize("below", [True, False])
+    def test_every_place_is_found_as_by_a_plain_search(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: bool
+    ) -> None:
+        """With blocks and rests so small that every border is met."""
+        monkeypatch.setattr(log_file, "_BLOCK", 7)
+        monkeypatch.setattr(log_file, "SEARCH_BYTES", 20)
+        data = b"abxabcxxabababc\n" * 9
+        path = tmp_path / "log"
+        path.write_bytes(data)
+        for words in ("a", "abc", "bab", "c\nabx"):
+            wanted = words.encode()
+            every = [at for at in range(len(data)) if data.startswith(wanted, at)]
+            found, place = [], 0 if below else len(data)
+            for _ in range(500):
+                step = (find_below if below else find_above)(path, words, place)
+                if step.at is None and step.go_on is None:
+                    break
+                if step.at is not None:
+                    found.append(step.at)
+                    place = step.at + 1 if below else step.at + len(wanted) - 1
+                else:
+                    assert step.go_on is not None
+                    place = step.go_on
+            assert sorted(found) == every
+
+    def test_part_is_whole_lines(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each with the byte that it begins at."""
+        monkeypatch.setattr(log_file, "PART_BYTES", 10)
+        path = tmp_path / "log"
+        path.write_bytes(b"one\ntwo\nthree\nfour\nfive\nsix\n")
+        lines = part_around(path, 14)
+        assert [line.text for line in lines] == ["three", "four", "five"]
+        assert all(path.read_bytes()[line.at :].startswith(line.text.encode()) for line in lines)
+
+    def test_line_without_an_end_is_handed_out(self, tmp_path: Path) -> None:
+        """In pieces, so that it does not pile up."""
+        path = tmp_path / "log"
+        path.write_bytes(b"x" * (3 << 20))
+        tail = LogTail(path)
+        assert sum(len(line.text) for _ in range(4) for line in tail.read()) > 0
+        assert len(tail._rest) <= 2 * log_file.FIRST_BYTES
+
+
+class TestSearchOnScreen:
+    """`/`, n and N in the log."""
+
+    async def test_goes_to_lines_that_are_not_here(self, project: Project, bob: Client) -> None:
+        """A hundred megabytes are searched by parts and never held; f comes back to the end."""
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=5)
+        path = Path(run.folder) / "log"
+        filler = b"2026-01-01T00:00:00.000Z nothing happens here\n" * 20_000
+        with path.open("wb") as log:
+            log.write(b"2026-01-01T00:00:00.000Z first oddity [/foo]\x1b[31m\n")
+            for _ in range(55):
+                log.write(filler)
+            log.write(b"2026-01-01T00:00:00.000Z second Oddity\n" + filler + b"the end\n")
+        async with opened(project, WIDE) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await press(pilot, "tab")
+            log_view = pilot.app.screen.query_one(LogView)
+            assert "the end" in log_view.plain
+            await press(pilot, "slash")
+            await typed(pilot, "oddity")
+            await press(pilot, "enter")
+            await until(pilot, lambda: "▸00:00:00 second Oddity" in "\n".join(lines_of(log_view)))
+            assert not log_view.following
+            assert len(log_view.lines) < 20_000
+            await press(pilot, "N")
+            if "looks on" in says(pilot):
+                await press(pilot, "N")
+            await until(pilot, lambda: "▸00:00:00 first oddity [/foo]" in "\n".join(lines_of(log_view)))
+            assert "\x1b" not in shown(pilot)
+            await press(pilot, "N")
+            assert "Not above here: oddity" in says(pilot)
+            await press(pilot, "f")
+            await until(pilot, lambda: "the end" in "\n".join(lines_of(log_view)))
+            assert log_view.following
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+    async def test_in_sight_words_are_marked(
+        self, project: Project, bob: Client, size: tuple[int, int]
+    ) -> None:
+        """n goes down, N up, line by line; escape gives up; what is typed is no key."""
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=12)
+        async with opened(project, size) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await press(pilot, "tab", "slash")
+            await typed(pilot, "step 1")
+            await press(pilot, "enter")
+            log_view = pilot.app.screen.query_one(LogView)
+
+            def marked() -> str:
+                return (
+                    next(row for row in lines_of(log_view) if row.startswith("▸")).split("step ")[1].strip()
+                )
+
+            await until(pilot, lambda: "▸" in "\n".join(lines_of(log_view)))
+            assert marked() == "12 of 12"
+            await press(pilot, "N", "N", "N")
+            assert marked() == "1 of 12"
+            await press(pilot, "n")
+            assert marked() == "10 of 12"
+            await press(pilot, "slash")
+            await typed(pilot, "zzz")
+            await until(pilot, lambda: "Not above here: zzz" in says(pilot))
+            await press(pilot, "escape")
+            assert pilot.app.screen.query_one(LogView).has_focus

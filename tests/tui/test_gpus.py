@@ -1,0 +1,123 @@
+"""GPUs on the screens of runs, by a program that says what it is told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bswirl.project import Project
+from bswirl_tui.gpus import Gpu, read_gpus
+from bswirl_tui.widgets import gpu_panel
+from bswirl_tui.widgets.gpu_panel import GpuPanel, gpu_line
+from tests.tui.driving import NARROW, WIDE, opened, press, shown, until
+from tests.tui.plain import COLOURS
+
+TWO = (
+    "0, NVIDIA H200, 93, 81920, 143771, 61, 512.30\n1, [/foo] \x1b[31mred, [N/A], 10, 143771, [N/A], [N/A]\n"
+)
+
+
+class Program:
+    """A `nvidia-smi` in a folder that comes first on the path."""
+
+    def __init__(self, folder: Path) -> None:
+        self._says = folder / "says"
+        self._calls = folder / "calls"
+        self._calls.write_text("")
+        self.say(TWO)
+        program = folder / "nvidia-smi"
+        program.write_text(f'#!/bin/sh\necho "$@" >> {self._calls}\ncat {self._says}\n')
+        program.chmod(0o755)
+
+    def say(self, words: str) -> None:
+        self._says.write_text(words)
+
+    @property
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines()
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(gpu_panel, "EVERY_SECONDS", 0.2)
+    return Program(folder)
+
+
+class TestReading:
+    """What the program says."""
+
+    def test_numbers_and_what_is_unknown(self, program: Program) -> None:
+        first, second = read_gpus()
+        assert first == Gpu(0, "NVIDIA H200", 93.0, 81920.0, 143771.0, 61.0, 512.3)
+        assert (second.busy, second.degrees) == (None, None)
+        assert "--query-gpu=index,name,utilization.gpu,memory.used,memory.total" in program.calls[0]
+
+    @pytest.mark.parametrize("words", ["", "No devices were found\n", "a, b\n", "x, 1, 2, 3, 4, 5, 6\n"])
+    def test_no_gpu(self, program: Program, words: str) -> None:
+        program.say(words)
+        assert read_gpus() == ()
+
+    def test_a_program_that_fails(self, program: Program, tmp_path: Path) -> None:
+        """As where its driver is not loaded."""
+        (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
+        assert read_gpus() == ()
+
+    def test_without_the_program(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert read_gpus() == ()
+
+
+class TestPanel:
+    """A line a GPU above the runs."""
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+    async def test_is_shown_and_follows(
+        self, shared: Project, program: Program, size: tuple[int, int]
+    ) -> None:
+        async with opened(shared, size) as pilot:
+            await press(pilot, "v")
+            await until(pilot, lambda: "GPU 0" in shown(pilot))
+            seen = shown(pilot)
+            assert "93% busy" in seen
+            assert "80.0 of 140.4 GB" in seen
+            assert "GPU 1 [/foo]" in seen
+            assert "\x1b" not in seen
+            program.say(TWO.replace("93", "7"))
+            await until(pilot, lambda: "7% busy" in shown(pilot))
+            program.say("")
+            await until(pilot, lambda: "GPU" not in shown(pilot))
+
+    async def test_asks_only_while_it_is_in_sight(self, shared: Project, program: Program) -> None:
+        """Not on the main screen, and not below another screen."""
+        async with opened(shared) as pilot:
+            assert program.calls == []
+            await press(pilot, "v")
+            await until(pilot, lambda: len(program.calls) >= 2)
+            await press(pilot, "x", "j")
+            before = len(program.calls)
+            await pilot.pause(0.8)
+            assert len(program.calls) <= before + 1  # one may have been under way
+            await press(pilot, "escape", "escape")
+            before = len(program.calls)
+            await pilot.pause(0.8)
+            assert len(program.calls) <= before + 1
+
+    async def test_without_a_gpu_nothing_is_there(
+        self, shared: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """No line, and nothing is asked."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        async with opened(shared) as pilot:
+            await press(pilot, "v")
+            panel = pilot.app.screen.query_one(GpuPanel)
+            assert not panel.display
+
+    @pytest.mark.parametrize("width", [60, 80, 100, 200])
+    def test_line_without_numbers(self, width: int) -> None:
+        """A driver may know nothing but the name."""
+        words = gpu_line(Gpu(0, "Tesla", None, None, None, None, None), COLOURS, width).plain
+        assert "memory unknown" in words
