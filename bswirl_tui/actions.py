@@ -342,7 +342,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
                 4,
             ),
             ("run.clone", "C", "clone", "Fill the form with this run's settings, for another one.", 5),
-            ("run.copy", "y", "copy command", "Copy the command line that starts this run once more.", 8),
+            ("run.copy", "y", "copy command", "Copy the command line that starts this run once more."),
         ),
     ),
     *_make(

@@ -56,7 +56,9 @@ def progress_line(run: Run, colours: Palette, width: int) -> Text:
     if progress is None or progress.total <= 0:
         return Text(_without_progress(run), colours.muted)
     facts = [progress_words(progress), spending_words(run.summary)]
-    if is_live(run):
+    if run.status == "queued":
+        facts.append(waiting_words(run) or "waits for its worker")
+    elif is_live(run):
         if progress.rate > 0:
             facts.append(f"{progress.rate:.3g}/s")
         if progress.eta_seconds is not None:
@@ -70,7 +72,7 @@ def progress_line(run: Run, colours: Palette, width: int) -> Text:
 
 def _without_progress(run: Run) -> str:
     if run.status == "queued":
-        return "waiting for its worker or its device"
+        return waiting_words(run) or "waiting for its worker or its device"
     if run.status == "running":
         return "starting"
     return f"took {took(run)}" if took(run) else ""
@@ -78,6 +80,26 @@ def _without_progress(run: Run) -> str:
 
 def _sentence(facts: list[str]) -> str:
     return glyphs().separator.join(fact for fact in facts if fact)
+
+
+def waiting_words(run: Run) -> str:
+    """Which device a queued run waits for, and who has it; empty where it waits for none."""
+    waiting = run.summary.get("waiting")
+    return clean(waiting, one_line=True, limit=200) if isinstance(waiting, str) else ""
+
+
+def queue_order(runs: list[Run]) -> list[Run]:
+    """Runs that are alive first, those that work before those that wait, then the others, newest first."""
+    places = {"running": 0, "queued": 1}
+    waiting = [run for run in runs if run.status == "queued"]
+    others = [run for run in runs if run.status != "queued"]
+    return sorted([*reversed(waiting), *others], key=lambda run: places.get(run.status, 2))
+
+
+def queue_words(runs: list[Run]) -> str:
+    """`12 · 1 running · 2 queued`."""
+    counts = {status: sum(run.status == status for run in runs) for status in ("running", "queued")}
+    return _sentence([f"{len(runs):,}", *(f"{n} {status}" for status, n in counts.items() if n)])
 
 
 def took(run: Run) -> str:
@@ -108,8 +130,14 @@ def list_cells(run: Run, colours: Palette, now: datetime) -> dict[str, Text]:
         "time": Text(left or "", colours.muted),
         "age": Text(age(run.created_at, now), colours.muted),
         "by": line(run.created_by, colours.muted, limit=24),
-        "result": error_line(run, colours) if run.error else Text(result_words(run), colours.muted),
+        "result": error_line(run, colours) if run.error else Text(outcome_words(run), colours.muted),
     }
+
+
+def outcome_words(run: Run) -> str:
+    """What a run waits for, has cost so far, and came to."""
+    waiting = waiting_words(run) if run.status == "queued" else ""
+    return waiting or _sentence([spending_words(run.summary), result_words(run)])
 
 
 def result_words(run: Run) -> str:

@@ -19,6 +19,7 @@ from bswirl_tui.themes import palette
 from bswirl_tui.widgets.text_view import MARGIN, TextView
 
 KEPT_LINES = 5000
+_PAST_ANY = 1 << 62  # byte of a file
 SHOWN_CHARACTERS = 20_000  # of one line
 
 
@@ -111,15 +112,18 @@ class LogView(TextView):
     def _scroll_to_focus(self) -> None:
         if self.following:
             self.action_move_bottom()
+        elif self._found is not None:
+            self._show_found()
 
     # searching
 
     @property
     def below_sight(self) -> int:
-        """The byte of the file just after the last line in sight."""
+        """The byte of the file just after the last line in sight; past any where none is in sight yet."""
+        if not self._starts or self.following:
+            return _PAST_ANY if not self.lines else self._end_of(len(self.lines) - 1)
         bottom = self.scroll_offset.y + self.scrollable_content_region.height
-        after = bisect_right(self._starts, bottom - 1) if self._starts else 0
-        return self._end_of(after - 1)
+        return self._end_of(max(0, bisect_right(self._starts, bottom - 1) - 1))
 
     @property
     def found_line(self) -> tuple[int, int] | None:
@@ -129,9 +133,6 @@ class LogView(TextView):
         return self.lines[self._found].at, self._end_of(self._found)
 
     def _end_of(self, index: int) -> int:
-        if not self.lines:
-            return 0
-        index = min(index, len(self.lines) - 1)
         entry = self.lines[index]
         if index + 1 < len(self.lines):
             return self.lines[index + 1].at
@@ -150,11 +151,16 @@ class LogView(TextView):
         """Brings the line with that byte into sight and marks it."""
         self._found = max(0, bisect_right([entry.at for entry in self.lines], at) - 1)
         self._follow(False)
-        if self._found < len(self._starts):
-            start, height = self._starts[self._found], self.scrollable_content_region.height
-            if not self.scroll_offset.y <= start < self.scroll_offset.y + height:
-                self.jump(max(0, start - height // 2))
+        self._show_found()
         self.refresh_changed()
+
+    def _show_found(self) -> None:
+        """Brings the line that was found into sight, unless it is there."""
+        if self._found is None or self._found >= len(self._starts):
+            return
+        start, height = self._starts[self._found], self.scrollable_content_region.height
+        if not self.scroll_offset.y <= start < self.scroll_offset.y + height:
+            self.jump(max(0, start - height // 2))
 
     def draw_line(self, y: int) -> tuple[Text, Style]:
         text, style = super().draw_line(y)

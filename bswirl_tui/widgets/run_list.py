@@ -9,7 +9,7 @@ from textual.binding import BindingType
 
 from bswirl.records import Run
 from bswirl_tui import actions
-from bswirl_tui.runs_text import list_cells, now
+from bswirl_tui.runs_text import list_cells, now, queue_order, queue_words
 from bswirl_tui.text import fit
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
@@ -18,7 +18,7 @@ from bswirl_tui.widgets.row_list import RowList
 _COLUMNS = (
     ("run", 5, 0),
     ("kind", 9, 0),
-    ("name", 20, 0),
+    ("name", 17, 0),
     ("status", 10, 0),
     ("progress", 16, 0),
     ("time", 9, 0),
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 class RunList(RowList):
-    """Newest first."""
+    """The queue, then what has ended, newest first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CHOICE)]
     HAS_HEADER = True
@@ -47,8 +47,8 @@ class RunList(RowList):
     def show_runs(self, runs: list[Run]) -> None:
         """Replaces the list; the cursor stays on its run."""
         before = self.current
-        self.runs = runs
-        self.name_pane(Text(f" Runs {len(runs):,} "))
+        self.runs = runs = queue_order(runs)
+        self.name_pane(Text(f" Runs {queue_words(runs)} "))
         self.rows_changed()
         numbers = [run.run_id for run in runs]
         if before is not None and before.run_id in numbers:

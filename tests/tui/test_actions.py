@@ -9,7 +9,9 @@ from textual.dom import DOMNode
 
 from bswirl_tui import actions
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.comparison import ComparisonScreen, PairScreen
 from bswirl_tui.screens.dialogs import Ask
+from bswirl_tui.screens.evaluations import EvaluationsScreen
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
@@ -33,6 +35,9 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.LOG: LogView,
     actions.FORM: RunForm,
     actions.DIALOG: Ask,
+    actions.EVALUATIONS: EvaluationsScreen,
+    actions.COMPARISON: ComparisonScreen,
+    actions.PAIR: PairScreen,
 }
 
 
@@ -69,6 +74,9 @@ class TestRegistry:
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.FORM),
+            (actions.APP, actions.EVALUATIONS, actions.ROWS),
+            (actions.APP, actions.COMPARISON, actions.ROWS),
+            (actions.APP, actions.PAIR, actions.TEXT),
         ]
         for contexts in together:
             taken: dict[str, set[str]] = defaultdict(set)

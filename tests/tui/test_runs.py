@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from rich.style import Style
 
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
 from bswirl_tui import log_file
 from bswirl_tui.log_file import LogTail, Search, find_above, find_below, part_around
-from bswirl_tui.runs_text import about_paragraphs, progress_line
+from bswirl_tui.runs_text import about_paragraphs, outcome_words, progress_line, queue_order, queue_words
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.screens.run_view import RunView
-from bswirl_tui.themes import Palette
 from bswirl_tui.widgets.answer_list import AnswerList
 from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
 from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, typed, until
+from tests.tui.plain import COLOURS
 
 
 class TestList:
@@ -56,6 +54,28 @@ class TestList:
             assert "Run 3 is done already." in says(pilot)
             await press(pilot, "S")
             assert "only one that ended early" in says(pilot)
+
+
+class TestQueue:
+    """What works and what waits stands on top."""
+
+    def test_order_and_counts(self) -> None:
+        """Running ones, then the queue in its order, then what has ended, newest first."""
+        statuses = ["done", "queued", "running", "queued", "failed"]
+        runs = [Run(9 - at, "uid", "train", "t", status, {}, "") for at, status in enumerate(statuses)]
+        assert [run.run_id for run in queue_order(runs)] == [7, 6, 8, 9, 5]
+        assert queue_words(runs) == "5 · 1 running · 2 queued"
+
+    def test_who_has_the_device(self) -> None:
+        """Hostile as its project's name may be."""
+        run = Run(
+            1, "uid", "train", "t", "queued", {}, "", progress=Progress(5, 10, "steps", 2.0),
+            summary={"waiting": "cuda:0 is in use by run 3 of /p\x1b[2J", "spending": {"calls": 5}},
+        )  # fmt: skip
+        seen = progress_line(run, COLOURS, 120).plain
+        assert "cuda:0 is in use by run 3 of /p␛[2J" in seen
+        assert "left" not in seen
+        assert outcome_words(run).startswith("cuda:0 is in use")
 
 
 class TestTraining:
@@ -250,9 +270,9 @@ class TestSpending:
             progress=Progress(50, 200, "actions", 2.0),
             summary={"spending": {"calls": 1200, "cost": 1.25, "in_flight": 64}},
         )  # fmt: skip
-        colours = Palette(**{field.name: Style() for field in fields(Palette)})
-        assert "1,200 calls for $1.25" in progress_line(run, colours, 120).plain
-        told = about_paragraphs(run, colours, Path("/"))
+        assert "1,200 calls for $1.25" in progress_line(run, COLOURS, 120).plain
+        assert outcome_words(run).startswith("1,200 calls for $1.25")
+        told = about_paragraphs(run, COLOURS, Path("/"))
         assert any(part.text.plain == "1,200 calls for $1.25" for part in told)
 
 

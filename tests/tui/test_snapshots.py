@@ -14,10 +14,12 @@ from bswirl.project import Project
 from bswirl.selections import Selection
 from bswirl_tui import inspection, runs_text
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.gpus import Gpu
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.themes import LIGHT
-from tests.tui import content
-from tests.tui.driving import NARROW, WIDE, press, settled, shown, until
+from bswirl_tui.widgets import gpu_panel
+from tests.tui import content, evaluated
+from tests.tui.driving import NARROW, WIDE, press, settled, shown, typed, until
 
 Compare = Callable[..., bool]
 
@@ -57,6 +59,19 @@ def voted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         content.voted(project, alice, folder / "judge", "shop:q00")
         yield project
         alice.stop_owner()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with two evaluations."""
+    folder = tmp_path_factory.mktemp("measured")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as client:
+        content.fill(client)
+        evaluated.evaluation(client, folder / "a", "demo", evaluated.BEFORE, number=1)
+        evaluated.evaluation(client, folder / "b", "demo@7", evaluated.AFTER, number=2)
+        yield project
+        client.stop_owner()
 
 
 def pressing(*keys: str, words: str = "") -> Callable[[Pilot[Any]], Any]:
@@ -131,6 +146,62 @@ class TestScreens:
         """With every setting."""
         app = BswirlApp(shared, "alice")
         before = pressing("x", "g", "ctrl+o", words="$ bswirl generate --policy demo")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+class TestRunScreens:
+    """Starting runs, and what came of them."""
+
+    def test_evaluations(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Side by side."""
+        before = pressing("V", "j", words="18.8")
+        app = BswirlApp(measured, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_comparison(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """What changed between two."""
+        before = pressing("V", "j", "space", "k", "enter", words="McNemar")
+        app = BswirlApp(measured, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_both_answers(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """To a question that was fixed."""
+        before = pressing("V", "j", "space", "k", "enter", "j", "enter", words="gold")
+        app = BswirlApp(measured, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_runs_with_gpus(
+        self, measured: Project, snap_compare: Compare, size: tuple[int, int],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """How busy they are, above the runs."""
+        gpus = (
+            Gpu(0, "NVIDIA H200", 93.0, 81920.0, 143771.0, 61.0, 512.3),
+            Gpu(1, "NVIDIA H200", 0.0, 4.0, 143771.0, 30.0, 75.0),
+        )
+        monkeypatch.setattr(gpu_panel, "has_gpu_tool", lambda: True)
+        monkeypatch.setattr(gpu_panel, "read_gpus", lambda: gpus)
+        app = BswirlApp(measured, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing("v", words="93% busy"))
+
+    def test_log_searched(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The line that was found is marked."""
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await pressing("v", "j", "enter", words="+1.92")(pilot)
+            await press(pilot, "tab", "slash")
+            await typed(pilot, "step 2")
+            await press(pilot, "enter")
+            await until(pilot, lambda: "▸" in shown(pilot))
+
+        app = BswirlApp(shared, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_clone(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The form filled with a training run's settings."""
+        before = pressing("v", "j", "C", words="--policy demo")
+        app = BswirlApp(shared, "alice")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
 
