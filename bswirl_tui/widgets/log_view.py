@@ -174,7 +174,7 @@ class LogView(TextView):
                 text.stylize(colours.accent + Style(reverse=True), at, at + len(self._words))
                 at = plain.find(self._words, at + len(self._words))
         if self._found is not None and self._starts[self._found] == y + self.scroll_offset.y:
-            text = Text(glyphs().closed, colours.accent) + text[MARGIN:]
+            text = Text.assemble((glyphs().closed, colours.accent)) + text[MARGIN:]
         return text, style
 
     # keys
