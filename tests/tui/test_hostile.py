@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from bswirl.client import connect
 from bswirl.project import Project
 from bswirl_tui.app import BswirlApp
-from tests.tui import content
+from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, settled, shown, typed
 from tests.tui.test_text import UNSAFE
 
@@ -25,6 +25,9 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project.create(folder / "[bold]p\x1b[31m")
     with connect(project, auditor="[/mallory]\x1b[5m") as client:
         client.import_samples([content.hostile_question(), content.placed(1)], content.HOSTILE)
+        for number in (1, 2):
+            policy = f"{content.HOSTILE[:30]}{number}"
+            evaluated.evaluation(client, folder / f"{number}", policy, (True, False), number=number)
         content.finished_evaluation(project, client, folder / "evaluate")
         tree = client.tree(1)
         for action in tree.actions:
@@ -70,6 +73,27 @@ class TestEveryPane:
             await typed(pilot, "[/foo]")
             await press(pilot, "enter")
             assert main_screen(pilot).questions.total == 1
+            assert_safe(pilot)
+
+    async def test_evaluations(self, evil: Project, size: tuple[int, int]) -> None:
+        """Their list, what changed between two, both answers, and a log that is searched."""
+        async with opened(evil, size, "[/mallory]\x1b[5m") as pilot:
+            await press(pilot, "V", "j", "space", "j")
+            assert_safe(pilot)
+            await press(pilot, "enter", "f")
+            assert_safe(pilot)
+            await press(pilot, "G", "enter")
+            assert_safe(pilot)
+            assert "[/foo]" in shown(pilot)
+            await press(pilot, "enter")
+            assert_safe(pilot)
+            assert "desrever" in shown(pilot)
+            await press(pilot, "t")
+            assert_safe(pilot)
+            assert pilot.app.screen is main_screen(pilot)
+            await press(pilot, "v", "enter", "tab", "slash")
+            await typed(pilot, "[/foo]")
+            await press(pilot, "enter")
             assert_safe(pilot)
 
     async def test_runs(self, evil: Project, size: tuple[int, int]) -> None:
