@@ -9,7 +9,7 @@ from typing import Any
 from textual.binding import Binding
 
 # Contexts name who carries an action out: the app, a screen, or a kind of widget.
-APP, MAIN, ROWS, CHOICE, TREE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
+APP, MAIN, ROWS, CHOICE, TREE, TEXT, RUNS, RUN, LOG, FORM, DIALOG, CURVES, MOVED = (
     "app",
     "main",
     "rows",
@@ -21,6 +21,8 @@ APP, MAIN, ROWS, CHOICE, TREE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "log",
     "form",
     "dialog",
+    "curves",
+    "moved",
 )
 
 
@@ -63,6 +65,9 @@ _SIGNS = {
     "left_curly_bracket": "{",
     "right_curly_bracket": "}",
     "full_stop": ".",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
 }
 
 
@@ -213,6 +218,62 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (("log.follow", "f", "follow", "Keep the newest line in sight, or stop doing so.", 2),),
     ),
     *_make(
+        "Curves",
+        (MAIN, RUNS, RUN),
+        (("curves.show", "V", "curves", "See curves of training runs, several over each other.", 8),),
+    ),
+    *_make(
+        "Curves",
+        CURVES,
+        (
+            ("curves.left", "h left", "left", "Move the cursor to the points before.", 0, False),
+            ("curves.right", "l right", "right", "Move the cursor to the points after.", 0, False),
+            ("curves.far_left", "H", "far left", "Move the cursor ten columns back.", 0, False),
+            ("curves.far_right", "L", "far right", "Move the cursor ten columns on.", 0, False),
+            ("curves.first", "g home", "first", "Move the cursor to the first step.", 0, False),
+            ("curves.newest", "G end", "newest", "Let the cursor go; values are the newest again."),
+            ("curves.next", "tab", "panel", "Go to the next panel.", 0, False),
+            ("curves.previous", "shift+tab", "panel before", "Go to the panel before.", 0, False),
+            ("curves.down", "j down", "panel below", "Go to the panel below.", 0, False),
+            ("curves.up", "k up", "panel above", "Go to the panel above.", 0, False),
+            ("curves.page_down", "ctrl+d pagedown", "next page", "Go to the next page of panels.", 0, False),
+            ("curves.page_up", "ctrl+u pageup", "page before", "Go to the page of panels before.", 0, False),
+            ("curves.runs", "r", "runs", "Choose the runs that are drawn over each other.", 1),
+            ("curves.filter", "slash", "filter", "Show only curves whose name matches an expression.", 2),
+            (
+                "curves.alone",
+                "enter z",
+                "one panel",
+                "Let one panel fill the screen, or go back to the grid.",
+                3,
+            ),
+            (
+                "curves.smooth",
+                "s",
+                "smooth",
+                "Smooth the curves more; after the longest half-life, not at all.",
+                4,
+            ),
+            ("curves.log", "y", "log", "Switch this panel between a linear and a logarithmic scale.", 5),
+            ("curves.zoom_in", "plus equals_sign", "zoom", "Show half the steps, around the cursor.", 6),
+            ("curves.zoom_out", "minus", "zoom out", "Show twice the steps."),
+            ("curves.zoom_reset", "0", "all steps", "Show all steps again."),
+            (
+                "curves.moved",
+                "m",
+                "moved most",
+                "List the held-out actions that moved most up to this step.",
+                7,
+            ),
+            ("curves.csv", "w", "CSV", "Write this panel's points to a CSV file.", 8),
+        ),
+    ),
+    *_make(
+        "Curves",
+        MOVED,
+        (("moved.open", "l right", "open", "Open this action in its tree.", 1),),
+    ),
+    *_make(
         "Form",
         FORM,
         (
@@ -226,13 +287,18 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN, FORM, DIALOG),
+        (RUNS, RUN, FORM, DIALOG, CURVES, MOVED),
         (("screen.back", "escape", "back", "Go back.", 20),),
     ),
     *_make(
         "Everywhere",
-        (RUNS, RUN),
+        (RUNS, RUN, MOVED),
         (("screen.leave", "q h", "back", "Go back.", 0, False),),
+    ),
+    *_make(
+        "Everywhere",
+        CURVES,
+        (("curves.leave", "q", "back", "Go back.", 0, False),),
     ),
     *_make(
         "Everywhere",

@@ -108,6 +108,13 @@ class BswirlApp(App[int]):
         for bar in self.screen.query(KeyBar):
             bar.say(message, seconds)
 
+    def open_action(self, question_id: int, action_id: int) -> None:
+        """Goes back to the main screen and to that action in its tree."""
+        while not isinstance(self.screen, MainScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()
+        if isinstance(self.screen, MainScreen):
+            self.screen.open_action(question_id, action_id)
+
     # what changes
 
     def on_link_changed(self, event: LinkChanged) -> None:

@@ -30,6 +30,8 @@ class Glyphs:
     bar_full: str
     bar_empty: str
     separator: str  # three cells, between facts on a line
+    caret: str  # points up at a place on an axis
+    braille: bool  # whether curves may be drawn in braille dots
 
 
 UNICODE = Glyphs(
@@ -53,6 +55,8 @@ UNICODE = Glyphs(
     bar_full="━",
     bar_empty="─",
     separator=" · ",
+    caret="▲",
+    braille=True,
 )
 
 ASCII = Glyphs(
@@ -76,6 +80,8 @@ ASCII = Glyphs(
     bar_full="=",
     bar_empty="-",
     separator=" | ",
+    caret="^",
+    braille=False,
 )
 
 _active = UNICODE

@@ -86,9 +86,11 @@ class Query:
 def first_sampled(client: Client) -> int:
     """Where in the list of all questions, by number, the first with samples stands; 0 where none has."""
     rows, _ = client.questions(filter="sampled", limit=1)
-    if not rows:
-        return 0
-    wanted = rows[0].question_id
+    return place_of(client, rows[0].question_id) if rows else 0
+
+
+def place_of(client: Client, wanted: int) -> int:
+    """Where in the list of all questions, by number, that question stands, or would stand."""
     first, total = client.questions(limit=1)
     low, high = 0, max(0, total - 1)
     guess = wanted - first[0].question_id if first else 0  # right where no number is missing

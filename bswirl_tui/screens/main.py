@@ -18,7 +18,7 @@ from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
-from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
+from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled, place_of
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.labelling import Labelling
 from bswirl_tui.screens.runs_entry import RunsEntry
@@ -55,6 +55,7 @@ class MainScreen(Labelling, RunsEntry):
         super().__init__(state)
         self._begun = False
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
+        self._wanted: tuple[int, int] | None = None  # a question and its action, once its tree is here
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state)
@@ -132,6 +133,24 @@ class MainScreen(Labelling, RunsEntry):
 
     def _tree_read(self, tree: QuestionTree) -> None:
         self.tree_view.show_tree(tree)
+        if self._wanted is not None and self._wanted[0] == tree.question.question_id:
+            self.tree_view.goto(self._wanted[1])
+            self._wanted = None
+
+    def open_action(self, question_id: int, action_id: int) -> None:
+        """Goes to an action in the tree of its question, among all questions."""
+        self._wanted = (question_id, action_id)
+        self.tree_view.focus()
+        if self.tree_view.outline is not None and not self.awaits_tree:
+            shown = self.tree_view.outline.tree
+            if shown.question.question_id == question_id:
+                self._tree_read(shown)
+                return
+
+        def done(index: int) -> None:
+            self.questions.reset(Query(), index)
+
+        self.bswirl.ask_owner(self, "place", lambda client: place_of(client, question_id), done)
 
     # steps
 

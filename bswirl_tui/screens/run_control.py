@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bswirl.records import Run
 from bswirl_tui.runs_text import is_live
-from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.base import CurvesEntry, SubScreen
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.text import line
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bswirl.client import Client
 
 
-class RunControl(SubScreen):
+class RunControl(SubScreen, CurvesEntry):
     """A screen with a run to act on."""
 
     @property
@@ -26,6 +26,10 @@ class RunControl(SubScreen):
     def run_changed(self, run: Run) -> None:
         """Shows how the run stands now."""
         raise NotImplementedError
+
+    def training_run_here(self) -> int | None:
+        run = self.run_here
+        return run.run_id if run is not None and run.kind == "train" else None
 
     def action_run_cancel(self) -> None:
         run = self.run_here

@@ -9,8 +9,10 @@ from textual.dom import DOMNode
 
 from bswirl_tui import actions
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.curves import CurvesScreen
 from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
@@ -31,6 +33,8 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.LOG: LogView,
     actions.FORM: RunForm,
     actions.DIALOG: Ask,
+    actions.CURVES: CurvesScreen,
+    actions.MOVED: MovedScreen,
 }
 
 
@@ -66,6 +70,8 @@ class TestRegistry:
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.FORM),
+            (actions.APP, actions.CURVES),
+            (actions.APP, actions.MOVED, actions.ROWS, actions.CHOICE),
         ]
         for contexts in together:
             taken: dict[str, set[str]] = defaultdict(set)
