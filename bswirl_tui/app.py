@@ -26,6 +26,7 @@ from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
 from bswirl_tui.text import line
 from bswirl_tui.themes import DARK, FALLBACK_VARIABLES, LIGHT, PLAIN, THEMES, fitting_theme, palette
+from bswirl_tui.thin import thinned
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class BswirlApp(App[int]):
 
     def get_default_screen(self) -> Screen[Any]:
         return MainScreen(self.state)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        super()._display(screen, thinned(renderable))
 
     def on_mount(self) -> None:
         self.link.start()
