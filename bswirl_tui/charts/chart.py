@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from bswirl_tui.charts.canvas import Canvas
 from bswirl_tui.charts.dots import Dots
-from bswirl_tui.charts.scale import Scale, linear, logarithmic, shown, steps, tick_label
+from bswirl_tui.charts.scale import LABEL, Scale, linear, logarithmic, shown, steps, tick_label
 from bswirl_tui.charts.series import Series
 from bswirl_tui.glyphs import glyphs
 
-GUTTER = 8  # cells left of the curves, for the ticks' labels
+GUTTER = LABEL + 1  # cells left of the curves, for the ticks' labels
 LINE_SIGNS = "*ox#%@&$"  # what lines are drawn in where there is no braille
 LETTERS_EVERY = 22  # cells between two letters on one line
 CURSOR = "!"  # added to the style of cells under the cursor
@@ -123,7 +123,7 @@ def _draw_ticks(made: Drawing, scale: Scale) -> None:
         row = made.row(tick)
         if row not in taken:
             taken.add(row)
-            made.canvas.put(0, row, f"{tick_label(tick, scale):>7}"[:7], "muted")
+            made.canvas.put(0, row, tick_label(tick, scale).rjust(LABEL), "muted")
 
 
 def _draw_steps(made: Drawing) -> None:

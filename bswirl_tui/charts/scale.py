@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LABEL = 7  # cells of a tick's label
 _MOST = 1e306  # beyond it, differences of two values would overflow
 _ROUND_ENDS = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
@@ -94,17 +95,22 @@ def steps(first: int, last: int, ticks: int) -> list[int]:
 
 
 def tick_label(value: float, scale: Scale) -> str:
-    """A tick in at most seven cells, with as many decimals as tell it from the next."""
+    """A tick in the cells of a label, with as many decimals as tell it from the next."""
     gap = abs(value) if scale.log or len(scale.ticks) < 2 else scale.ticks[1] - scale.ticks[0]
     largest = abs(value) if scale.log else max(abs(scale.low), abs(scale.high))
     if value == 0 or abs(value) < gap / 1e6:
         return "0"
     if largest >= 1e6 or gap < 1e-4:
-        return f"{value:.2g}" if gap / largest >= 1e-2 else f"{value:.6g}"[:7]
+        return _fitting(f"{value:.2g}", f"{value:.1g}")
     decimals = max(0, min(4, -math.floor(math.log10(gap) + 1e-9)))
     if decimals < 4 and abs(round(gap, decimals) - gap) > gap * 1e-6:
         decimals += 1  # steps of 0.25 and the like
-    return f"{value:.{decimals}f}"
+    return _fitting(*(f"{value:.{digits}f}" for digits in range(decimals, -1, -1)))
+
+
+def _fitting(*texts: str) -> str:
+    """The first that fits into the cells of a label."""
+    return next((text for text in texts if len(text) <= LABEL), texts[-1])
 
 
 def shown(value: float) -> str:
