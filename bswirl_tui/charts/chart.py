@@ -27,6 +27,7 @@ class Line:
     series: Series
     low: Series | None = None
     high: Series | None = None
+    signed: bool = False  # whether values are read out with their sign
 
 
 @dataclass(slots=True)
@@ -238,10 +239,12 @@ def _read_out(canvas: Canvas, x: int, line: Line, cursor: int | None) -> int:
     if point is None:
         return canvas.put(x, 0, glyphs().dash, "muted")
     step, value = point
-    x = canvas.put(x, 0, shown(value), line.style if math.isfinite(value) else "bad")
+    x = canvas.put(x, 0, shown(value, signed=line.signed), line.style if math.isfinite(value) else "bad")
     ends = [series.at(step) for series in (line.low, line.high) if series is not None]
     if len(ends) == 2 and ends[0] is not None and ends[1] is not None and ends[0][0] == ends[1][0] == step:
-        x = canvas.put(x, 0, f" [{shown(ends[0][1])}, {shown(ends[1][1])}]", "muted")
+        x = canvas.put(
+            x, 0, f" [{', '.join(shown(end[1], signed=line.signed) for end in ends if end)}]", "muted"
+        )
     if cursor is not None and step != cursor:
         x = canvas.put(x, 0, f" @{step:,}", "muted")
     return x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LEAST_WIDTH, LEAST_HEIGHT = 56, 10  # of a panel, in cells
+LEAST = (56, 10)  # width and height of a panel to read, in cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,18 @@ class Grid:
         return self.columns * self.rows
 
 
-def grid_for(width: int, height: int, panels: int, *, alone: bool = False) -> Grid:
+def grid_for(
+    width: int, height: int, panels: int, *, alone: bool = False, least: tuple[int, int] = LEAST
+) -> Grid:
     """The grid for that many panels in that much room: no more cells than panels need."""
     if alone or panels <= 1:
         return Grid(1, 1)
-    columns = max(1, width // LEAST_WIDTH)
-    rows = max(1, height // LEAST_HEIGHT)
+    columns = max(1, width // least[0])
+    rows = max(1, height // least[1])
     if panels < columns * rows:
         columns = min(columns, math.ceil(math.sqrt(panels)) if rows > 1 else panels)
         rows = min(rows, math.ceil(panels / columns))
-        columns = min(max(1, width // LEAST_WIDTH), math.ceil(panels / rows))
+        columns = min(max(1, width // least[0]), math.ceil(panels / rows))
     return Grid(columns, rows)
 
 

@@ -113,11 +113,9 @@ def _fitting(*texts: str) -> str:
     return next((text for text in texts if len(text) <= LABEL), texts[-1])
 
 
-def shown(value: float) -> str:
+def shown(value: float, *, signed: bool = False) -> str:
     """A value to read out: four digits that say something."""
-    if not math.isfinite(value):
-        return str(value)
-    size = abs(value)
-    if size != 0 and (size >= 1e5 or size < 1e-3):
-        return f"{value:.2e}"
-    return f"{value:.4g}"
+    size, sign = abs(value), "+" if signed and value != 0 else ""
+    if math.isfinite(value) and size != 0 and (size >= 1e5 or size < 1e-3):
+        return f"{value:{sign}.2e}"
+    return f"{value:{sign}.4g}"

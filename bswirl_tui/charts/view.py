@@ -103,6 +103,7 @@ def lines_of(spec: PanelSpec, runs: Sequence[RunCurves], half_life: int) -> list
                     _smooth(series, half_life),
                     low and _smooth(low, half_life),
                     high and _smooth(high, half_life),
+                    signed=trace.metric.startswith("shift"),
                 )
             )
     return lines

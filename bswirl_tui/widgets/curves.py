@@ -18,6 +18,7 @@ class Curves(PanelGrid):
     """The first panels of one run, without a cursor."""
 
     HAS_HEAD = False
+    LEAST = (36, 6)
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)

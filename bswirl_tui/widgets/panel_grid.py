@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -16,7 +17,7 @@ from textual.widget import Widget
 
 from bswirl_tui.charts.canvas import Canvas, differences
 from bswirl_tui.charts.chart import CURSOR, GUTTER, Drawing, draw, with_cursor
-from bswirl_tui.charts.layout import Grid, boxes, grid_for
+from bswirl_tui.charts.layout import LEAST, Grid, boxes, grid_for
 from bswirl_tui.charts.panels import PanelSpec
 from bswirl_tui.charts.series import RunCurves
 from bswirl_tui.charts.view import View, lines_of, versions, whole_window
@@ -42,7 +43,8 @@ class PanelGrid(Widget, can_focus=True):
     """Draws the panels of the page on which the focused one is."""
 
     ALLOW_SELECT = False
-    HAS_HEAD = True
+    HAS_HEAD: ClassVar[bool] = True
+    LEAST: ClassVar[tuple[int, int]] = LEAST
 
     class Pointed(Message):
         """A place in a panel was clicked."""
@@ -84,7 +86,8 @@ class PanelGrid(Widget, can_focus=True):
     def grid(self) -> Grid:
         """Columns and rows of the page."""
         width, height = self._room
-        return grid_for(width, height, len(self.content.panels), alone=self.content.view.alone)
+        alone = self.content.view.alone
+        return grid_for(width, height, len(self.content.panels), alone=alone, least=self.LEAST)
 
     @property
     def page(self) -> tuple[int, int]:

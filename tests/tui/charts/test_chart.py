@@ -11,7 +11,7 @@ import pytest
 from bswirl_tui import glyphs
 from bswirl_tui.charts.canvas import Canvas, differences
 from bswirl_tui.charts.chart import CURSOR, GUTTER, Line, draw, with_cursor
-from bswirl_tui.charts.layout import LEAST_WIDTH, Grid, boxes, grid_for
+from bswirl_tui.charts.layout import LEAST, Grid, boxes, grid_for
 from bswirl_tui.charts.series import Series
 
 SIZE = (60, 12)
@@ -192,7 +192,7 @@ class TestLayout:
             ]
             assert len(cells) == len(set(cells))
             assert len(cells) == (width - grid.columns + 1) * height
-            assert all(box.width >= LEAST_WIDTH - 1 for box in boxes(grid, width, height))
+            assert all(box.width >= LEAST[0] - 1 for box in boxes(grid, width, height))
 
 
 class TestSheets:
