@@ -168,16 +168,14 @@ class CurvesScreen(CurveFiles):
             letter = letters_of(place, len(self.view.runs))
             head.append((f"{letter} " if letter else "", f"c{place}*"))
             head.append((f"{run_id} {line(run.name, limit=24).plain} {run.status}   ", ""))
-        facts = [self._step_words()]
+        page, pages = self.grid.page
+        facts = [self._step_words(), f"page {page} of {pages}" if pages > 1 else ""]
         if self.view.window is not None:
             facts.append(f"steps {self.view.window[0]:,} to {self.view.window[1]:,}")
         if self.view.half_life:
             facts.append(f"smoothed, half-life {self.view.half_life:,} steps")
         if self.view.pattern:
             facts.append(f"/{self.view.pattern}")
-        page, pages = self.grid.page
-        if pages > 1:
-            facts.append(f"page {page} of {pages}")
         head.append((glyphs().separator.join(fact for fact in facts if fact), "muted"))
         return head
 
