@@ -23,9 +23,10 @@ APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "form",
     "dialog",
 )
+CURVES, MOVED = "curves", "moved"
 AUDIT, REPORT, CELL, CONFLICTS, SETUP = "audit", "report", "cell", "conflicts", "setup"
 EVALUATIONS, COMPARISON, PAIR = "evaluations", "comparison", "pair"
-_SUB_SCREENS = (RUNS, RUN, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS)
+_SUB_SCREENS = (RUNS, RUN, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS, MOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ _SIGNS = {
     "right_square_bracket": "]",
     "minus": "-",
     "full_stop": ".",
+    "plus": "+",
+    "equals_sign": "=",
 }
 
 
@@ -366,7 +369,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *_make(
         "Evaluations",
         (MAIN, RUNS),
-        (("evaluations.show", "V", "evaluations", "See the accuracy of policies side by side.", 9),),
+        (("evaluations.show", "M", "evaluations", "See the accuracy of policies side by side.", 9),),
     ),
     *_make(
         "Evaluations",
@@ -407,6 +410,62 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (("comparison.tree", "t", "tree", "Go to this question's tree.", 3),),
     ),
     *_make(
+        "Curves",
+        (MAIN, RUNS, RUN),
+        (("curves.show", "V", "curves", "See curves of training runs, several over each other.", 8),),
+    ),
+    *_make(
+        "Curves",
+        CURVES,
+        (
+            ("curves.left", "h left", "left", "Move the cursor to the points before.", 0, False),
+            ("curves.right", "l right", "right", "Move the cursor to the points after.", 0, False),
+            ("curves.far_left", "H", "far left", "Move the cursor ten columns back.", 0, False),
+            ("curves.far_right", "L", "far right", "Move the cursor ten columns on.", 0, False),
+            ("curves.first", "g home", "first", "Move the cursor to the first step.", 0, False),
+            ("curves.newest", "G end", "newest", "Let the cursor go; values are the newest again."),
+            ("curves.next", "tab", "panel", "Go to the next panel.", 0, False),
+            ("curves.previous", "shift+tab", "panel before", "Go to the panel before.", 0, False),
+            ("curves.down", "j down", "panel below", "Go to the panel below.", 0, False),
+            ("curves.up", "k up", "panel above", "Go to the panel above.", 0, False),
+            ("curves.page_down", "ctrl+d pagedown", "next page", "Go to the next page of panels.", 0, False),
+            ("curves.page_up", "ctrl+u pageup", "page before", "Go to the page of panels before.", 0, False),
+            ("curves.runs", "r", "runs", "Choose the runs that are drawn over each other.", 1),
+            ("curves.filter", "slash", "filter", "Show only curves whose name matches an expression.", 2),
+            (
+                "curves.alone",
+                "enter z",
+                "one panel",
+                "Let one panel fill the screen, or go back to the grid.",
+                4,
+            ),
+            (
+                "curves.smooth",
+                "s",
+                "smooth",
+                "Smooth the curves more; after the longest half-life, not at all.",
+                5,
+            ),
+            ("curves.log", "y", "log", "Switch this panel between a linear and a logarithmic scale.", 6),
+            ("curves.zoom_in", "plus equals_sign", "zoom", "Show half the steps, around the cursor.", 7),
+            ("curves.zoom_out", "minus", "zoom out", "Show twice the steps."),
+            ("curves.zoom_reset", "0", "all steps", "Show all steps again."),
+            (
+                "curves.moved",
+                "m",
+                "moved most",
+                "List the held-out actions that moved most up to this step.",
+                3,
+            ),
+            ("curves.csv", "w", "CSV", "Write this panel's points to a CSV file.", 8),
+        ),
+    ),
+    *_make(
+        "Curves",
+        MOVED,
+        (("moved.open", "l right", "open", "Open this action in its tree.", 1),),
+    ),
+    *_make(
         "Form",
         FORM,
         (
@@ -429,7 +488,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Everywhere",
-        (*_SUB_SCREENS, FORM, DIALOG, AUDIT),
+        (*_SUB_SCREENS, FORM, DIALOG, AUDIT, CURVES),
         (("screen.back", "escape", "back", "Go back.", 20),),
     ),
     *_make(
@@ -441,6 +500,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Everywhere",
         AUDIT,
         (("audit.leave", "q", "leave", "Leave the queue; a key brings you back to the same step.", 21),),
+    ),
+    *_make(
+        "Everywhere",
+        CURVES,
+        (("curves.leave", "q", "back", "Go back.", 0, False),),
     ),
     *_make(
         "Everywhere",

@@ -166,6 +166,7 @@ class BswirlApp(App[int]):
         else:
             words = f"{count(len(sitting.outbox), 'vote')} could not be recorded. Leave without?"
             self.push_screen(Confirm("Votes would be lost", words), lambda yes: self.exit(0) if yes else None)
+
     def open_question(self, question_id: int) -> None:
         """Goes back to the main screen, with that question's tree."""
         while not isinstance(self.screen, MainScreen):

@@ -34,6 +34,8 @@ class Glyphs:
     match: str  # a step with the words searched for
     column: str  # between columns
     separator: str  # three cells, between facts on a line
+    caret: str  # points up at a place on an axis
+    braille: bool  # whether curves may be drawn in braille dots
 
 
 UNICODE = Glyphs(
@@ -61,6 +63,8 @@ UNICODE = Glyphs(
     match="»",
     column="│",
     separator=" · ",
+    caret="▲",
+    braille=True,
 )
 
 ASCII = Glyphs(
@@ -88,6 +92,8 @@ ASCII = Glyphs(
     match="/",
     column="|",
     separator=" | ",
+    caret="^",
+    braille=False,
 )
 
 _active = UNICODE

@@ -90,7 +90,7 @@ def first_sampled(client: Client) -> int:
 
 
 def place_of(client: Client, wanted: int) -> int:
-    """Where in the list of all questions, by number, the question of that number stands."""
+    """Where in the list of all questions, by number, that question stands, or would stand."""
     first, total = client.questions(limit=1)
     low, high = 0, max(0, total - 1)
     guess = wanted - first[0].question_id if first else 0  # right where no number is missing

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bswirl.records import Run
+
+if TYPE_CHECKING:
+    from bswirl_tui.charts.view import View
 
 
 @dataclass(slots=True)
@@ -18,3 +21,4 @@ class AppState:
     problem: str = ""  # why the owner cannot be reached
     stats: dict[str, Any] = field(default_factory=dict)
     live_runs: Sequence[Run] = ()
+    curves: View | None = None  # how curves were looked at last

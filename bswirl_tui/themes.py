@@ -130,6 +130,21 @@ FALLBACK_VARIABLES = {
 }
 
 
+# Colours of lines that also those tell apart who do not see every hue (after Okabe and Ito, fitted to each
+# background). Letters on the lines say the same.
+_LINES = {
+    DARK: ("#56b4e9", "#e69f00", "#2fc79a", "#e58ac0", "#f0e442", "#ff7f50", "#c0c8d2"),
+    LIGHT: ("#0063a0", "#a85b00", "#00735a", "#96437c", "#665c00", "#b83a00", "#3a434d"),
+    PLAIN: ("bright_cyan", "yellow", "bright_blue", "magenta", "white", "bright_red", "green"),
+}
+_LINE_STYLES = {name: tuple(Style.parse(colour) for colour in colours) for name, colours in _LINES.items()}
+
+
+def line_styles(app: App[Any]) -> tuple[Style, ...]:
+    """The styles of lines that are drawn together, in their order."""
+    return _LINE_STYLES.get(app.theme, _LINE_STYLES[PLAIN])
+
+
 def palette(app: App[Any]) -> Palette:
     """The styles of the theme that `app` shows."""
     return _PALETTES.get(app.theme, _PALETTES[PLAIN])

@@ -25,7 +25,7 @@ from bswirl.records import to_json
 if TYPE_CHECKING:
     from bswirl.serving.probing import Probe
 
-CORE = ("click", "duckdb", "platformdirs", "rich", "textual", "textual-plot", "together")
+CORE = ("click", "duckdb", "platformdirs", "rich", "textual", "together")
 EXTRA = ("accelerate", "bitsandbytes", "gguf", "peft", "safetensors", "torch", "transformers")
 LEAST_FREE = 1 << 30  # bytes
 ENABLE_LINGER = "`loginctl enable-linger` lets them live on"

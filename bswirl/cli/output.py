@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bswirl.curves import Points, write_csv
 from bswirl.display import number as number
 from bswirl.display import safe_text
 
@@ -40,6 +42,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
+
+
+def print_csv(run_id: int, metrics: Mapping[str, Points]) -> None:
+    """A run's curves on stdout; at a terminal, names that it would act on are made safe."""
+    if sys.stdout.isatty():
+        metrics = {safe_text(name, one_line=True): points for name, points in metrics.items()}
+    write_csv(sys.stdout, [(run_id, metrics)])
 
 
 def note(message: str) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
+from bswirl import curves
 from bswirl.cli.invocation import Invocation, pass_invocation
-from bswirl.cli.output import json_option, note, number, print_facts, print_json, print_table
+from bswirl.cli.output import (
+    json_option,
+    note,
+    number,
+    print_csv,
+    print_facts,
+    print_json,
+    print_table,
+)
 from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, how_far
 from bswirl.display import safe_text, spending_words
+from bswirl.errors import UsageError
 from bswirl.records import RUN_KINDS, to_json
 
 
@@ -86,6 +97,40 @@ def runs_show(invocation: Invocation, run_id: int, as_json: bool) -> None:
             ),
             right=("points", "first", "last"),
         )
+
+
+@runs.command("metrics")
+@click.argument("run_id", metavar="RUN", type=int)
+@click.option(
+    "--name", metavar="REGEX", help="Only curves whose name this regular expression matches somewhere."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print every point as CSV: run, metric, step, value.")
+@json_option
+@pass_invocation
+def runs_metrics(invocation: Invocation, run_id: int, name: str | None, as_csv: bool, as_json: bool) -> None:
+    """Shows a run's curves: a line each, or all of their points."""
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other")
+    pattern = curves.name_pattern(name) if name else None
+    with invocation.connect() as client:
+        found = curves.chosen(client.metrics(run_id), pattern)
+    if as_json:
+        print_json({"run": run_id, "metrics": found})
+    elif as_csv:
+        print_csv(run_id, found)
+    else:
+        print_table(
+            ("metric", "points", "first", "last", "lowest", "highest"),
+            ((metric, len(points), *_summary(points)) for metric, points in found.items()),
+            right=("points", "first", "last", "lowest", "highest"),
+        )
+
+
+def _summary(points: curves.Points) -> tuple[str, ...]:
+    """First, last, lowest and highest value; the latter two of what is a finite number."""
+    finite = [value for _, value in points if value is not None and math.isfinite(value)]
+    ends = (min(finite), max(finite)) if finite else (None, None)
+    return tuple(number(value) for value in (points[0][1], points[-1][1], *ends))
 
 
 @runs.command("logs")

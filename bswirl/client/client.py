@@ -143,9 +143,12 @@ class Client(Auditing):
         """One run. Raises InputError where there is none of that number."""
         return from_json(Run, self.call("run", run_id=run_id))
 
-    def metrics(self, run_id: int, *, after: int | None = None) -> Metrics:
-        """A run's curves: for each name its (step, value) points by step, only those beyond step `after`."""
-        curves = self.call("metrics", run_id=run_id, after=after)
+    def metrics(self, run_id: int, *, after: int | None = None, most: int | None = None) -> Metrics:
+        """A run's curves: for each name its (step, value) points by step, only those beyond step `after`.
+
+        With `most`, longer curves are thinned to about as many points; none of their extremes is lost.
+        """
+        curves = self.call("metrics", run_id=run_id, after=after, most=most)
         return {name: [(step, value) for step, value in points] for name, points in curves.items()}
 
     def shifts(self, run_id: int, step: int | None = None) -> list[dict[str, Any]]:
@@ -156,6 +159,13 @@ class Client(Auditing):
         """The last log-prob shifts of a question's actions, by that run or the newest that measured any."""
         found = self.call("question_shifts", question_id=question_id, run_id=run_id)
         return from_json(QuestionShifts, found)
+
+    def moved(self, run_id: int, *, until: int | None = None, limit: int = 50) -> dict[str, Any]:
+        """The held-out actions that moved most at the newest probe up to step `until`, most first.
+
+        `{"step", "before", "actions", "rows"}`; docs/protocol.md says what is in it.
+        """
+        return dict(self.call("moved", run_id=run_id, until=until, limit=limit))
 
     def answers(self, run_id: int) -> list[dict[str, Any]]:
         """What an evaluation's questions were answered, by question.

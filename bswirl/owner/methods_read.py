@@ -10,7 +10,7 @@ from bswirl.owner.audit import audit_conflicts, audit_flags, audit_position, aud
 from bswirl.owner.certificates import certificates
 from bswirl.owner.selections import filters_of, selection_counts, selections
 from bswirl.owner.session import Session
-from bswirl.store import queries
+from bswirl.store import curves, queries
 from bswirl.store.candidates import read_group_verdicts, read_prompt, read_question_shifts
 from bswirl.store.database import snapshot
 from bswirl.store.exports import export_samples
@@ -100,14 +100,21 @@ def _run(session: Session, params: Fields) -> Any:
 
 def _metrics(session: Session, params: Fields) -> Any:
     after = params.optional_integer("after", low=-INT64, high=INT64)
+    most = params.optional_integer("most", low=2)
     with snapshot(session.cursor) as cursor:
-        return queries.read_metrics(cursor, params.integer("run_id"), after)
+        return curves.read_metrics(cursor, params.integer("run_id"), after, most)
 
 
 def _shifts(session: Session, params: Fields) -> Any:
     step = params.optional_integer("step", high=INT64)
     with snapshot(session.cursor) as cursor:
-        return queries.read_shifts(cursor, params.integer("run_id"), step)
+        return curves.read_shifts(cursor, params.integer("run_id"), step)
+
+
+def _moved(session: Session, params: Fields) -> Any:
+    until = params.optional_integer("until", high=INT64)
+    with snapshot(session.cursor) as cursor:
+        return curves.read_moved(cursor, params.integer("run_id"), until, _limit(params, 50))
 
 
 def _question_shifts(session: Session, params: Fields) -> Any:
@@ -228,6 +235,7 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "question_shifts": _question_shifts,
     "group_verdicts": _group_verdicts,
     "prompt": _prompt,
+    "moved": _moved,
     "answers": _answers,
     "judges": _judges,
     "judge_flips": _judge_flips,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from typing import Any
 
 from bswirl.errors import UsageError
@@ -144,31 +143,6 @@ def _cost(cursor: Cursor) -> float:
 def _count(cursor: Cursor, table: str) -> int:
     row = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(row[0]) if row else 0
-
-
-def read_metrics(cursor: Cursor, run_id: int, after: int | None = None) -> dict[str, list[list[Any]]]:
-    """A run's curves by name, each its [step, value] points by step."""
-    _check_run(cursor, run_id)
-    curves: dict[str, list[list[Any]]] = defaultdict(list)
-    for name, step, value in cursor.execute(
-        "SELECT name, step, value FROM metrics WHERE run_id = ? AND (?::BIGINT IS NULL OR step > ?)"
-        " ORDER BY name, step",
-        [run_id, after, after],
-    ).fetchall():
-        curves[name].append([step, value])
-    return dict(curves)
-
-
-def read_shifts(cursor: Cursor, run_id: int, step: int | None = None) -> list[dict[str, Any]]:
-    """Log-prob shifts of held-out actions by step and action."""
-    _check_run(cursor, run_id)
-    names = ("step", "action_id", "reward", "shift", "n_tokens")
-    rows = cursor.execute(
-        f"SELECT {', '.join(names)} FROM shifts WHERE run_id = ? AND (?::BIGINT IS NULL OR step = ?)"
-        " ORDER BY step, action_id",
-        [run_id, step, step],
-    ).fetchall()
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def read_answers(cursor: Cursor, run_id: int) -> list[dict[str, Any]]:

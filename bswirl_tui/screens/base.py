@@ -28,6 +28,19 @@ class ProjectScreen(Screen[None]):
         return cast("BswirlApp", self.app)
 
 
+class CurvesEntry(ProjectScreen):
+    """A screen from which one goes to the curves."""
+
+    def training_run_here(self) -> int | None:
+        """The training run whose curves are wanted; None: those seen last, else of the newest."""
+        return None
+
+    def action_curves_show(self) -> None:
+        from bswirl_tui.screens.curves import CurvesScreen
+
+        self.app.push_screen(CurvesScreen(self.state, self.training_run_here()))
+
+
 class SubScreen(ProjectScreen):
     """A screen that one leaves with escape."""
 

@@ -18,9 +18,9 @@ from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
+from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
 from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.comparing import Comparing
-from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.runs_entry import RunsEntry
 from bswirl_tui.state import AppState

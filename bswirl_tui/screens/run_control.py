@@ -11,7 +11,7 @@ from bswirl.launch import command_again, cost_limit, in_project, options_again, 
 from bswirl.records import Run
 from bswirl_tui.clipboard import copy
 from bswirl_tui.runs_text import is_live
-from bswirl_tui.screens.base import SubScreen
+from bswirl_tui.screens.base import CurvesEntry, SubScreen
 from bswirl_tui.screens.dialogs import Ask, Confirm, Problem
 from bswirl_tui.text import line
 from bswirl_tui.trusting import Trust, TrustWantedError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bswirl.client import Client
 
 
-class RunControl(SubScreen):
+class RunControl(SubScreen, CurvesEntry):
     """A screen with a run to act on."""
 
     @property
@@ -31,6 +31,10 @@ class RunControl(SubScreen):
     def run_changed(self, run: Run) -> None:
         """Shows how the run stands now."""
         raise NotImplementedError
+
+    def training_run_here(self) -> int | None:
+        run = self.run_here
+        return run.run_id if run is not None and run.kind == "train" else None
 
     # cancelling
 

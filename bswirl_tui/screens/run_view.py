@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bswirl.client.client import Metrics
 
 CURVE_SECONDS = 1.0
+FIRST_POINTS = 2000  # of a curve, where more are there already
 
 
 class RunView(RunLog):
@@ -45,7 +46,6 @@ class RunView(RunLog):
     def __init__(self, state: AppState, run: Run) -> None:
         super().__init__(state, run)
         self._run = run
-        self._metrics: Metrics = {}
         self._step = -1
         self._drawing: Timer | None = None
         self._stale = False  # there are points that were not asked for yet
@@ -139,7 +139,7 @@ class RunView(RunLog):
     def _run_read(self, run: Run) -> None:
         went_back = run.attempt != self._run.attempt or _goes_back(run, self._step)
         if went_back:
-            self._metrics, self._step = {}, -1
+            self._step = -1
         ended = is_live(self._run) and not is_live(run)
         self._run = run
         self._show_run()
@@ -171,12 +171,13 @@ class RunView(RunLog):
             self._want_curves()
 
     def _load_curves(self) -> None:
-        run_id, after = self._run.run_id, self._step if self._step >= 0 else None
+        run_id, known = self._run.run_id, self._step
+        after = known - 1 if known >= 0 else None  # the newest step may have got more metrics since
 
         def done(metrics: Metrics) -> None:
             self._loading = False
-            if after is None or after == self._step:  # else another attempt began meanwhile
-                self._add_points(metrics, after)
+            if known == self._step:  # else another attempt began meanwhile
+                self._add_points(metrics, anew=after is None)
             if self._stale and self._drawing is None:
                 self._curves_due()
 
@@ -186,18 +187,19 @@ class RunView(RunLog):
 
         self._loading = True
         self.bswirl.ask_owner(
-            self, "metrics", lambda client: client.metrics(run_id, after=after), done, failed=failed
+            self,
+            "metrics",
+            lambda client: client.metrics(run_id, after=after, most=FIRST_POINTS),
+            done,
+            failed=failed,
         )
 
-    def _add_points(self, metrics: Metrics, after: int | None) -> None:
+    def _add_points(self, metrics: Metrics, *, anew: bool) -> None:
         from bswirl_tui.widgets.curves import Curves
 
-        if after is None:
-            self._metrics = {}
-        for name, points in metrics.items():
-            self._metrics.setdefault(name, []).extend(points)
-            self._step = max(self._step, points[-1][0]) if points else self._step
-        self.query_one(Curves).draw(self._metrics)
+        ends = [points[-1][0] for points in metrics.values() if points]
+        self._step = max(self._step, *ends) if ends else self._step
+        self.query_one(Curves).add(metrics, anew=anew, live=is_live(self._run))
 
     @on(RowList.Chosen, "#run-answers")
     def _answer_chosen(self, event: RowList.Chosen) -> None:

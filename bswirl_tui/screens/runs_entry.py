@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bswirl_tui.screens.base import ProjectScreen
+from bswirl_tui.screens.base import CurvesEntry
 from bswirl_tui.screens.dialogs import Choice, Choose
 
 KINDS = [
@@ -13,7 +13,7 @@ KINDS = [
 ]
 
 
-class RunsEntry(ProjectScreen):
+class RunsEntry(CurvesEntry):
     """The part of a screen that leads into runs."""
 
     def action_run_new(self) -> None:

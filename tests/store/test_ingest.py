@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bswirl.store.curves import read_metrics, read_shifts
 from bswirl.store.forest import Forest
 from bswirl.store.ingest import ingest, ingested_up_to, split_lines
-from bswirl.store.queries import read_answers, read_ingest_errors, read_metrics, read_shifts
+from bswirl.store.queries import read_answers, read_ingest_errors
 from bswirl.store.runs import find_run
 from bswirl.store.trees import read_action, read_tree
 from tests.store.kit import Kit, branches, journal_bytes, kit_in, memory_folder, trajectory, verdict

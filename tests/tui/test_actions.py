@@ -10,9 +10,11 @@ from textual.dom import DOMNode
 from bswirl_tui import actions
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.screens.comparison import ComparisonScreen, PairScreen
+from bswirl_tui.screens.curves import CurvesScreen
 from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.screens.evaluations import EvaluationsScreen
 from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
@@ -38,6 +40,8 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.EVALUATIONS: EvaluationsScreen,
     actions.COMPARISON: ComparisonScreen,
     actions.PAIR: PairScreen,
+    actions.CURVES: CurvesScreen,
+    actions.MOVED: MovedScreen,
 }
 
 
@@ -77,6 +81,8 @@ class TestRegistry:
             (actions.APP, actions.EVALUATIONS, actions.ROWS),
             (actions.APP, actions.COMPARISON, actions.ROWS),
             (actions.APP, actions.PAIR, actions.TEXT),
+            (actions.APP, actions.CURVES),
+            (actions.APP, actions.MOVED, actions.ROWS, actions.CHOICE),
         ]
         for contexts in together:
             taken: dict[str, set[str]] = defaultdict(set)

@@ -49,7 +49,7 @@ class TestList:
     async def test_accuracy_with_its_interval(self, measured: Project, size: tuple[int, int]) -> None:
         """Policy, what it was asked, how many, and Wilson's interval; failed ones are left out."""
         async with opened(measured, size) as pilot:
-            await press(pilot, "V")
+            await press(pilot, "M")
             rows = lines_of(pilot.app.screen.query_one(EvaluationList))
             assert rows[1].split()[:8] == ["3", "demo@7", "shop", "train", "6", "66.7%", "(30.0", "to"]
             assert rows[2].split()[:8] == ["2", "demo", "shop", "train", "6", "50.0%", "(18.8", "to"]
@@ -59,7 +59,7 @@ class TestList:
     async def test_without_evaluations_it_says_what_they_are(self, empty: Project) -> None:
         """And how to make one."""
         async with opened(empty, NARROW) as pilot:
-            await press(pilot, "V")
+            await press(pilot, "M")
             assert "No evaluations yet." in shown(pilot)
             assert "bswirl evaluate --policy P" in shown(pilot)
             await press(pilot, "space", "enter", "escape")
@@ -68,7 +68,7 @@ class TestList:
     async def test_order(self, measured: Project) -> None:
         """By number, then by accuracy, then by policy; the cursor stays on its evaluation."""
         async with opened(measured) as pilot:
-            await press(pilot, "V", "j")
+            await press(pilot, "M", "j")
             rows = pilot.app.screen.query_one(EvaluationList)
             assert "by number" in str(rows.border_title)
             await press(pilot, "o")
@@ -80,14 +80,14 @@ class TestList:
 
     async def test_enter_without_a_mark_opens_the_run(self, measured: Project) -> None:
         async with opened(measured) as pilot:
-            await press(pilot, "V", "enter")
+            await press(pilot, "M", "enter")
             assert isinstance(pilot.app.screen, RunView)
             await press(pilot, "escape")
             assert isinstance(pilot.app.screen, EvaluationsScreen)
 
     async def test_a_new_one_appears(self, project: Project, bob: Client, tmp_path: Path) -> None:
         async with opened(project) as pilot:
-            await press(pilot, "V")
+            await press(pilot, "M")
             evaluated.evaluation(bob, tmp_path / "new", "late", evaluated.AFTER, number=9)
             await until(pilot, lambda: "late" in shown(pilot))
 
@@ -99,7 +99,7 @@ class TestComparison:
     async def test_what_changed(self, measured: Project, size: tuple[int, int]) -> None:
         """Counts, the exact test, and a line a question."""
         async with opened(measured, size) as pilot:
-            await press(pilot, "V", "j", "space")
+            await press(pilot, "M", "j", "space")
             assert "Run 2 is A" in says(pilot)
             await press(pilot, "k", "enter")
             assert isinstance(pilot.app.screen, ComparisonScreen)
@@ -113,7 +113,7 @@ class TestComparison:
     async def test_filter_and_turning_around(self, measured: Project) -> None:
         """Each kind by itself; the other way around fixed is broken."""
         async with opened(measured) as pilot:
-            await press(pilot, "V", "j", "space", "k", "enter", "f")
+            await press(pilot, "M", "j", "space", "k", "enter", "f")
             assert "2: A was wrong, B is right" in shown(pilot)
             await press(pilot, "j", "enter")
             rows = pilot.app.screen.query_one(AnsweredList)
@@ -126,7 +126,7 @@ class TestComparison:
     async def test_both_answers(self, measured: Project, size: tuple[int, int]) -> None:
         """Side by side below the question and its gold answer; J and K go on."""
         async with opened(measured, size) as pilot:
-            await press(pilot, "V", "j", "space", "k", "enter", "j", "enter")
+            await press(pilot, "M", "j", "space", "k", "enter", "j", "enter")
             assert isinstance(pilot.app.screen, PairScreen)
             seen = shown(pilot)
             assert "shop:q03 · 2 of 3 · fixed" in seen
@@ -143,12 +143,12 @@ class TestComparison:
     async def test_from_a_question_to_its_tree(self, measured: Project) -> None:
         """From both screens; the main screen shows it, and nothing is left above."""
         async with opened(measured) as pilot:
-            await press(pilot, "V", "j", "space", "k", "enter", "j", "t")
+            await press(pilot, "M", "j", "space", "k", "enter", "j", "t")
             outline = main_screen(pilot).tree_view.outline
             assert pilot.app.screen is main_screen(pilot)
             assert outline is not None
             assert outline.tree.question.address == "shop:q03"
-            await press(pilot, "V", "j", "space", "k", "enter", "enter", "t")
+            await press(pilot, "M", "j", "space", "k", "enter", "enter", "t")
             outline = main_screen(pilot).tree_view.outline
             assert outline is not None
             assert outline.tree.question.address == "shop:q02"

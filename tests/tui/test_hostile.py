@@ -78,7 +78,7 @@ class TestEveryPane:
     async def test_evaluations(self, evil: Project, size: tuple[int, int]) -> None:
         """Their list, what changed between two, both answers, and a log that is searched."""
         async with opened(evil, size, "[/mallory]\x1b[5m") as pilot:
-            await press(pilot, "V", "j", "space", "j")
+            await press(pilot, "M", "j", "space", "j")
             assert_safe(pilot)
             await press(pilot, "enter", "f")
             assert_safe(pilot)

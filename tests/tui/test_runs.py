@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.widgets.answer_list import AnswerList
-from bswirl_tui.widgets.curves import MOST_POINTS, Curve, Curves, thin
+from bswirl_tui.widgets.curves import Curves
 from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
@@ -83,15 +82,14 @@ class TestTraining:
 
     @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
     async def test_curves_are_drawn(self, shared: Project, size: tuple[int, int]) -> None:
-        """Four panels, each with its newest value and a line of braille."""
+        """Panels, each with its newest value and a line of braille."""
         async with opened(shared, size) as pilot:
             await press(pilot, "v", "j", "enter")
             await until(pilot, lambda: "+1.92" in shown(pilot))
             seen = shown(pilot)
-            for title in ("Loss −0.04", "KL to the base 0.048", "R=1 +1.20 R=0 −0.72", "Shift margin +1.92"):
+            for title in ("Loss -0.04", "KL to the base 0.048", "p +1.2 n -0.72", "Shift margin +1.92"):
                 assert title in " ".join(seen.split())
             assert sum("\u2800" < character <= "\u28ff" for character in seen) > 60
-            assert len(pilot.app.screen.query(Curve)) == 4
 
     async def test_settings_and_result_are_told(self, shared: Project) -> None:
         """Beside the curves, with where the run came from."""
@@ -134,7 +132,7 @@ class TestTraining:
         run = content.finished_training(project, bob, away, steps=5)
         async with opened(project) as pilot:
             await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
-            await until(pilot, lambda: "+0.40" in shown(pilot))
+            await until(pilot, lambda: "+0.4 " in shown(pilot))
             journal = Path(run.folder) / "journal.jsonl"
             with journal.open("a") as file:
                 file.write('{"t":"metrics","step":6,"values":{"shift/margin":0.75}}\n')
@@ -142,14 +140,14 @@ class TestTraining:
             await until(pilot, lambda: "+0.75" in shown(pilot))
             screen = pilot.app.screen
             assert isinstance(screen, RunView)
-            assert [step for step, _ in screen._metrics["shift/margin"]] == [1, 2, 3, 4, 5, 6]
+            assert list(screen.query_one(Curves).curves.series["shift/margin"].steps) == [1, 2, 3, 4, 5, 6]
 
     async def test_resumed_run_loses_its_void_points(self, project: Project, bob: Client) -> None:
         """What an earlier attempt did beyond the step that the later one goes on from is gone."""
         run = content.finished_training(project, bob, project.root.parent / "away", steps=5)
         async with opened(project) as pilot:
             await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
-            await until(pilot, lambda: "+0.40" in shown(pilot))
+            await until(pilot, lambda: "+0.4 " in shown(pilot))
             with (Path(run.folder) / "journal.jsonl").open("a") as file:
                 for row in (
                     {"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT},
@@ -159,10 +157,10 @@ class TestTraining:
                 ):
                     file.write(json.dumps(row) + "\n")
             bob.attach_run(Path(run.folder))
-            await until(pilot, lambda: "+0.70" in shown(pilot))
+            await until(pilot, lambda: "+0.7" in shown(pilot))
             screen = pilot.app.screen
             assert isinstance(screen, RunView)
-            assert [step for step, _ in screen._metrics["shift/margin"]] == [1, 2, 3, 4]
+            assert list(screen.query_one(Curves).curves.series["shift/margin"].steps) == [1, 2, 3, 4]
             assert "attempt 2" in shown(pilot)
 
 
@@ -227,22 +225,6 @@ class TestLog:
             assert "one more" not in "\n".join(lines_of(log))
             await press(pilot, "f")
             assert "one more" in "\n".join(lines_of(log))
-
-
-class TestThinning:
-    """Long curves are thinned, spikes are kept."""
-
-    def test_spike_survives(self) -> None:
-        """The one high point of a hundred thousand."""
-        points = [(step, 1.0 if step == 54_321 else 0.0) for step in range(100_000)]
-        kept = thin(points)
-        assert len(kept) <= MOST_POINTS
-        assert (54_321, 1.0) in kept
-        assert kept == sorted(kept)
-
-    def test_what_is_no_number_is_left_out(self) -> None:
-        """A collapsed run must not end the app."""
-        assert thin([(1, math.nan), (2, math.inf), (3, 0.5), (4, -math.inf)]) == [(3, 0.5)]
 
 
 class TestControl:

@@ -12,7 +12,7 @@ from bswirl.client import connect
 from bswirl.launch import forecast as launch_forecast
 from bswirl.project import Project
 from bswirl.selections import Selection
-from bswirl_tui import inspection, runs_text
+from bswirl_tui import glyphs, inspection, runs_text
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.gpus import Gpu
 from bswirl_tui.screens.run_form import RunForm
@@ -20,6 +20,7 @@ from bswirl_tui.themes import LIGHT
 from bswirl_tui.widgets import gpu_panel
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, press, settled, shown, typed, until
+from tests.tui.trained import trained
 
 Compare = Callable[..., bool]
 
@@ -70,6 +71,19 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         content.fill(client)
         evaluated.evaluation(client, folder / "a", "demo", evaluated.BEFORE, number=1)
         evaluated.evaluation(client, folder / "b", "demo@7", evaluated.AFTER, number=2)
+        yield project
+        client.stop_owner()
+
+
+@pytest.fixture(scope="module")
+def trained_twice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with two training runs."""
+    folder = tmp_path_factory.mktemp("trained")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as client:
+        content.fill(client)
+        trained(client, folder / "one", 1)
+        trained(client, folder / "two", 2)
         yield project
         client.stop_owner()
 
@@ -137,6 +151,29 @@ class TestScreens:
         before = pressing("v", "enter", words="66.7%")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
+    def test_curves(self, trained_twice: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Two runs over each other, smoothed, with the cursor in the middle."""
+        app = BswirlApp(trained_twice, "alice")
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await pressing("V", words="newest step")(pilot)
+            await press(pilot, "r", "j", "space", "enter")
+            await until(pilot, lambda: "B 2" in shown(pilot))
+            await press(pilot, "s", "tab", "tab", "H", "H")
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_moved(self, trained_twice: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The actions behind a point of the shift curve."""
+        app = BswirlApp(trained_twice, "alice")
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await pressing("V", words="newest step")(pilot)
+            await press(pilot, "tab", "m")
+            await until(pilot, lambda: "probe at step" in shown(pilot))
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
     def test_help(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """The keys of the main screen."""
         app = BswirlApp(shared, "alice")
@@ -155,19 +192,19 @@ class TestRunScreens:
 
     def test_evaluations(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """Side by side."""
-        before = pressing("V", "j", words="18.8")
+        before = pressing("M", "j", words="18.8")
         app = BswirlApp(measured, "alice")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
     def test_comparison(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """What changed between two."""
-        before = pressing("V", "j", "space", "k", "enter", words="McNemar")
+        before = pressing("M", "j", "space", "k", "enter", words="McNemar")
         app = BswirlApp(measured, "alice")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
     def test_both_answers(self, measured: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """To a question that was fixed."""
-        before = pressing("V", "j", "space", "k", "enter", "j", "enter", words="gold")
+        before = pressing("M", "j", "space", "k", "enter", "j", "enter", words="gold")
         app = BswirlApp(measured, "alice")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
@@ -252,6 +289,26 @@ class TestVariants:
         app = BswirlApp(shared, "alice")
         app.theme = LIGHT
         assert snap_compare(app, terminal_size=(120, 30), run_before=pressing())
+
+    @pytest.mark.parametrize("signs", [glyphs.UNICODE, glyphs.ASCII], ids=["unicode", "ascii"])
+    def test_curves_without_colour(
+        self,
+        trained_twice: Project,
+        snap_compare: Compare,
+        monkeypatch: pytest.MonkeyPatch,
+        signs: glyphs.Glyphs,
+    ) -> None:
+        """Letters, shapes and shades tell lines apart."""
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(glyphs, "_active", signs)
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await pressing("V", words="newest step")(pilot)
+            await press(pilot, "r", "j", "space", "enter", "tab", "tab", "enter", "H", "H")
+            await until(pilot, lambda: "Bn" in shown(pilot))
+
+        app = BswirlApp(trained_twice, "alice")
+        assert snap_compare(app, terminal_size=(100, 30), run_before=before)
 
     def test_no_color(self, shared: Project, snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every fact without colour."""

@@ -1,0 +1,106 @@
+"""What training runs report step by step: their curves, and how held-out actions moved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from bswirl.store.database import Cursor
+from bswirl.store.runs import no_run, run_exists
+
+SHOWN_TEXT = 300  # characters of an action in a list
+
+# Of each of equal stretches: the lowest, the highest, one that is no finite number; and the ends.
+_THINNED = """
+WITH numbered AS (
+  SELECT name, step, value, row_number() OVER curve - 1 AS place, count(*) OVER (PARTITION BY name) AS n
+  FROM metrics WHERE run_id = $run AND ($after::BIGINT IS NULL OR step > $after)
+  WINDOW curve AS (PARTITION BY name ORDER BY step)),
+placed AS (
+  SELECT *, CASE WHEN n <= $most THEN place ELSE place * ($most // 2) // n END AS stretch FROM numbered)
+SELECT name, step, value FROM placed
+WINDOW stretches AS (PARTITION BY name, stretch)
+QUALIFY n <= $most OR place IN (0, n - 1)
+  OR step = arg_min(step, value) FILTER (isfinite(value)) OVER stretches
+  OR step = arg_max(step, value) FILTER (isfinite(value)) OVER stretches
+  OR step = min(step) FILTER (value IS NULL OR NOT isfinite(value)) OVER stretches
+ORDER BY name, step
+"""
+
+# One row an action of the newest probe up to a step, with its shift at the probe before.
+_MOVED = """
+WITH now AS (SELECT * FROM shifts WHERE run_id = $run AND step = $step),
+was AS (SELECT action_id, shift FROM shifts WHERE run_id = $run AND step = $before)
+SELECT now.action_id, a.question_id, q.dataset || ':' || q.external_id, a.depth, now.reward, now.shift,
+       was.shift, now.shift - coalesce(was.shift, 0) AS change, now.n_tokens, left(a.text, $characters)
+FROM now LEFT JOIN was USING (action_id) JOIN actions a USING (action_id) JOIN questions q USING (question_id)
+ORDER BY abs(change) DESC NULLS LAST, now.action_id LIMIT $limit
+"""
+
+
+def read_metrics(
+    cursor: Cursor, run_id: int, after: int | None = None, most: int | None = None
+) -> dict[str, list[list[Any]]]:
+    """A run's curves by name, each its [step, value] points by step.
+
+    With `most`, longer curves are thinned to about as many points; none of their extremes is lost.
+    """
+    _check_run(cursor, run_id)
+    if most is None:
+        found = cursor.execute(
+            "SELECT name, step, value FROM metrics"
+            " WHERE run_id = $run AND ($after::BIGINT IS NULL OR step > $after) ORDER BY name, step",
+            {"run": run_id, "after": after},
+        )
+    else:
+        found = cursor.execute(_THINNED, {"run": run_id, "after": after, "most": most})
+    curves: dict[str, list[list[Any]]] = defaultdict(list)
+    for name, step, value in found.fetchall():
+        curves[name].append([step, value])
+    return dict(curves)
+
+
+def read_shifts(cursor: Cursor, run_id: int, step: int | None = None) -> list[dict[str, Any]]:
+    """Log-prob shifts of held-out actions by step and action."""
+    _check_run(cursor, run_id)
+    names = ("step", "action_id", "reward", "shift", "n_tokens")
+    rows = cursor.execute(
+        f"SELECT {', '.join(names)} FROM shifts WHERE run_id = ? AND (?::BIGINT IS NULL OR step = ?)"
+        " ORDER BY step, action_id",
+        [run_id, step, step],
+    ).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def read_moved(cursor: Cursor, run_id: int, until: int | None = None, limit: int = 50) -> dict[str, Any]:
+    """The held-out actions that moved most at the newest probe up to step `until`, since the probe before.
+
+    `step` is null where there was no probe yet; `before` where it was the first: its shifts are the change.
+    """
+    _check_run(cursor, run_id)
+    probes = cursor.execute(
+        "SELECT step, count(*) FROM shifts WHERE run_id = $run AND ($until::BIGINT IS NULL OR step <= $until)"
+        " GROUP BY step ORDER BY step DESC LIMIT 2",
+        {"run": run_id, "until": until},
+    ).fetchall()
+    step, actions = probes[0] if probes else (None, 0)
+    before = probes[1][0] if len(probes) > 1 else None
+    names = (
+        "action_id", "question_id", "address", "depth", "reward", "shift", "before", "change", "n_tokens",
+        "text",
+    )  # fmt: skip
+    rows = cursor.execute(
+        _MOVED,
+        {"run": run_id, "step": step, "before": before, "characters": SHOWN_TEXT, "limit": limit},
+    ).fetchall()
+    return {
+        "step": step,
+        "before": before,
+        "actions": actions,
+        "rows": [dict(zip(names, row, strict=True)) for row in rows],
+    }
+
+
+def _check_run(cursor: Cursor, run_id: int) -> None:
+    if not run_exists(cursor, run_id):
+        raise no_run(run_id)

@@ -1,0 +1,402 @@
+"""The screen of curves: panels, runs over each other, one cursor, files, and the way to the actions."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.client import Client, connect
+from bswirl.project import Project
+from bswirl.runs.folder import RunFolder
+from bswirl.runs.locks import FileLock
+from bswirl_tui.screens.curves import CurvesScreen
+from bswirl_tui.screens.dialogs import Confirm, Problem
+from bswirl_tui.screens.moved import MovedScreen
+from bswirl_tui.screens.pick_runs import PickRuns
+from bswirl_tui.widgets.panel_grid import PanelGrid
+from tests.tui import content
+from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, settled, shown, typed, until
+from tests.tui.trained import append, step_rows, trained
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with two training runs, numbers 2 and 3."""
+    folder = tmp_path_factory.mktemp("trained")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as client:
+        content.fill(client)
+        trained(client, folder / "one", 1)
+        trained(client, folder / "two", 2)
+        yield project
+        client.stop_owner()
+
+
+def screen_of(pilot: Pilot[Any]) -> CurvesScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, CurvesScreen)
+    return screen
+
+
+async def show_curves(pilot: Pilot[Any]) -> CurvesScreen:
+    await press(pilot, "V")
+    await until(pilot, lambda: "newest step" in shown(pilot))
+    return screen_of(pilot)
+
+
+class TestPanels:
+    """As many as fit, the rest on further pages."""
+
+    @pytest.mark.parametrize(("size", "panels"), [(NARROW, 2), ((120, 40), 6), (WIDE, 12)])
+    async def test_page(self, two_runs: Project, size: tuple[int, int], panels: int) -> None:
+        """By size; the newest run is shown."""
+        async with opened(two_runs, size) as pilot:
+            screen = await show_curves(pilot)
+            assert screen.grid.grid.page == min(panels, 12)
+            assert "3 bswirl 2 done" in screen.grid.plain
+            axes = [line for line in screen.grid.plain.split("\n") if "────" in line]
+            assert len(axes) == screen.grid.grid.rows
+
+    async def test_paging_reaches_every_panel(self, two_runs: Project) -> None:
+        """Page by page, and panel by panel."""
+        async with opened(two_runs, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            seen = set()
+            for _ in range(6):
+                seen |= {spec.title for spec in screen._panels if spec.title in screen.grid.plain}
+                await press(pilot, "pagedown")
+            assert len(seen) == len(screen._panels) == 11
+            assert "page 6 of 6" in shown(pilot)
+            await press(pilot, *["pageup"] * 6)
+            assert "page 1 of 6" in shown(pilot)
+            await press(pilot, "tab", "tab", "tab")
+            assert "page 2 of 6" in shown(pilot)
+            assert screen.panel is not None
+            assert f"▸{screen.panel.title}" in shown(pilot)
+
+    async def test_one_panel_alone(self, two_runs: Project) -> None:
+        """Enter, and enter goes back."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "tab", "enter")
+            assert "KL to the base" in shown(pilot)
+            assert "Loss" not in shown(pilot)
+            await press(pilot, "enter")
+            assert "Loss" in shown(pilot)
+            assert screen.view.focus == "KL to the base"
+
+    async def test_filter(self, two_runs: Project) -> None:
+        """By regular expression; a broken one is explained, one that fits nothing too."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "slash")
+            await typed(pilot, "^(kl|entropy)$")
+            await press(pilot, "enter")
+            assert [spec.title for spec in screen._panels] == ["KL to the base", "entropy"]
+            assert "/^(kl|entropy)$" in shown(pilot)
+            await press(pilot, "slash", "(", "enter")
+            assert isinstance(pilot.app.screen, Problem)
+            await press(pilot, "enter", "slash", *["backspace"] * 20, "q", "q", "enter")
+            assert "No curve fits the filter" in shown(pilot)
+            await press(pilot, "slash", "backspace", "backspace", "enter")
+            assert len(screen._panels) == 11
+
+
+class TestReading:
+    """One cursor for all panels."""
+
+    async def test_cursor_is_one_for_all(self, two_runs: Project) -> None:
+        """Every panel says its value there."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "H", "H")
+            step = screen.view.cursor
+            assert step is not None
+            assert 60 < step < 110
+            assert f"step {step}" in shown(pilot)
+            axes = [line for line in screen.grid.plain.split("\n") if "▲" in line]
+            assert [line.count("▲") for line in axes] == [3, 3, 3, 2]
+            loss = step_rows(step, 2)[0]["values"]["loss"]
+            assert f"▸Loss  {loss:.4g}" in shown(pilot)
+            assert f"entropy  {1 - step / 400:.4g}" in shown(pilot)
+            probe = step // 10 * 10
+            assert f"Shift margin  {0.03 * probe:+.4g} [{0.03 * probe - 0.1:+.4g}" in shown(pilot)
+            assert (f"@{probe}" in shown(pilot)) == (probe != step)
+            await press(pilot, "G")
+            assert "newest step 120" in shown(pilot)
+
+    async def test_cursor_goes_from_point_to_point(self, two_runs: Project) -> None:
+        """On a panel of the probe, ten steps at a time; at the ends it stays."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "tab", "tab", "h", "h")
+            assert screen.view.cursor == 100
+            await press(pilot, "l")
+            assert screen.view.cursor == 110
+            await press(pilot, "g", "h", "h")
+            assert screen.view.cursor == 10
+            await press(pilot, "G", "l")
+            assert screen.view.cursor is None
+
+    async def test_zoom_and_scales(self, two_runs: Project) -> None:
+        """Around the cursor; one panel's scale is its own."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "H", "H", "H", "+", "plus")
+            window = screen.view.window
+            assert window is not None
+            assert window[1] - window[0] == 30
+            assert f"steps {window[0]} to {window[1]}" in shown(pilot)
+            await press(pilot, "y", "s")
+            assert "  log" in shown(pilot).split("\n")[2]
+            assert "smoothed, half-life 3 steps" in shown(pilot)
+            await press(pilot, "y", "0", "minus")
+            assert screen.view.window is None
+            assert "log" not in shown(pilot).split("\n")[2].lower().replace("log-prob", "")
+
+    async def test_click_puts_the_cursor(self, two_runs: Project) -> None:
+        """The mouse is optional, but works."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await pilot.click(PanelGrid, offset=(100, 18))
+            await settled(pilot)
+            assert screen.view.focus == "Policy loss"
+            assert screen.view.cursor is not None
+
+
+class TestRuns:
+    """Runs over each other."""
+
+    async def test_two_runs(self, two_runs: Project) -> None:
+        """With letters, so that no colour is needed."""
+        async with opened(two_runs) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "r")
+            assert isinstance(pilot.app.screen, PickRuns)
+            await press(pilot, "j", "space", "enter")
+            await until(pilot, lambda: "B 2 bswirl 1" in shown(pilot))
+            loss = [step_rows(120, number)[0]["values"]["loss"] for number in (2, 1)]
+            assert f"▸Loss  A {loss[0]:.4g}  B {loss[1]:.4g}" in shown(pilot)
+            assert {"c0", "c1", "c0*", "c1*"} <= {style for row in screen.grid._sheet.styles for style in row}
+
+    async def test_what_was_seen_is_seen_again(self, two_runs: Project) -> None:
+        """After going back to the questions."""
+        async with opened(two_runs) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "tab", "H", "s", "q")
+            assert pilot.app.screen is main_screen(pilot)
+            await press(pilot, "V")
+            assert "▸KL to the base" in shown(pilot)
+            assert "half-life 3" in shown(pilot)
+
+    async def test_from_the_list_of_runs(self, two_runs: Project) -> None:
+        """The run under the cursor; and from its own screen."""
+        async with opened(two_runs) as pilot:
+            await press(pilot, "v", "j", "V")
+            await until(pilot, lambda: "2 bswirl 1 done" in shown(pilot))
+            assert screen_of(pilot).view.runs == (2,)
+            await press(pilot, "escape", "k", "enter", "V")
+            await until(pilot, lambda: "3 bswirl 2 done" in shown(pilot))
+            assert screen_of(pilot).view.runs == (3,)
+
+    async def test_without_runs(self, empty: Project) -> None:
+        """It says where curves come from; no key fails."""
+        async with opened(empty, NARROW) as pilot:
+            await press(pilot, "V")
+            assert "No training runs yet" in shown(pilot)
+            await press(
+                pilot, *"hljkHLgGsy0mwz", "plus", "minus", "tab", "pagedown", "slash", "a", "enter", "r"
+            )
+            await press(pilot, "space", "enter", "escape", "escape")
+            assert not isinstance(pilot.app.screen, CurvesScreen)
+
+
+class TestGrowing:
+    """A run that goes on."""
+
+    async def test_new_points_are_appended(self, project: Project, bob: Client) -> None:
+        """Also those that come late for the newest step; only what changed is redrawn."""
+        run = trained(bob, project.root.parent / "away", steps=25)
+        folder = RunFolder(Path(run.folder))
+        async with opened(project, (120, 40)) as pilot:
+            screen = await show_curves(pilot)
+            before = dict(screen._runs[run.run_id][1].series)
+            append(
+                folder.journal_file, {"t": "metrics", "step": 25, "values": {"late": 7.25}}, *step_rows(26)
+            )
+            bob.attach_run(folder.path)
+            await until(pilot, lambda: "newest step 26" in shown(pilot))
+            curves = screen._runs[run.run_id][1]
+            assert curves.series["loss"] is before["loss"]
+            assert list(curves.series["loss"].steps) == list(range(1, 27))
+            assert list(curves.series["late"].steps) == [25]
+
+    async def test_another_attempt_begins_anew(self, project: Project, bob: Client) -> None:
+        """Void points are gone."""
+        run = trained(bob, project.root.parent / "away", steps=25)
+        folder = RunFolder(Path(run.folder))
+        async with opened(project, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            rows = [{"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT}]
+            append(folder.journal_file, *rows, {"t": "resume", "from_step": 4}, *step_rows(5))
+            bob.attach_run(folder.path)
+            await until(pilot, lambda: "newest step 5" in shown(pilot))
+            assert list(screen._runs[run.run_id][1].series["loss"].steps) == [1, 2, 3, 4, 5]
+
+    async def test_live_run_keeps_its_axis(self, project: Project, bob: Client) -> None:
+        """It ends at a round number ahead, so that a new point changes few cells."""
+        run = trained(bob, project.root.parent / "away", steps=25, ended=False)
+        folder = RunFolder(Path(run.folder))
+        lock = FileLock(folder.lock_file)
+        assert lock.acquire({"pid": 1, "host": "box"}, patience=3.0)
+        try:
+            async with opened(project, (120, 40)) as pilot:
+                screen = await show_curves(pilot)
+                append(folder.journal_file, *step_rows(26))
+                await until(pilot, lambda: "newest step 26" in shown(pilot) and "running" in shown(pilot))
+                before = screen.grid._sheet
+                append(folder.journal_file, *step_rows(27))
+                await until(pilot, lambda: "newest step 27" in shown(pilot))
+                after = screen.grid._sheet
+                changed = sum(
+                    old != new
+                    for rows in zip(before.signs, after.signs, strict=True)
+                    for old, new in zip(*rows, strict=True)
+                )
+                assert 0 < changed < 150
+        finally:
+            lock.release()
+
+
+class TestMoved:
+    """From a point of a curve to the actions behind it."""
+
+    async def test_from_the_curve_into_the_tree(self, two_runs: Project) -> None:
+        """The probe at the cursor, largest change first; enter opens the action among all questions."""
+        async with opened(two_runs) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "tab", "tab", "h", "h", "m")
+            assert isinstance(pilot.app.screen, MovedScreen)
+            seen = shown(pilot)
+            assert "probe at step 100, change since step 90" in seen
+            assert "12 held-out actions" in seen
+            with connect(two_runs) as client:
+                found = client.moved(3, until=100)
+            changes = [abs(row["change"]) for row in found["rows"]]
+            assert changes == sorted(changes, reverse=True)
+            await press(pilot, "j", "enter")
+            wanted = found["rows"][1]
+            screen = main_screen(pilot)
+            await until(pilot, lambda: screen.tree_view.key == wanted["action_id"])
+            assert pilot.app.screen is screen
+            outline = screen.tree_view.outline
+            assert outline is not None
+            assert outline.tree.question.question_id == wanted["question_id"]
+            assert screen.questions.selected is not None
+            assert screen.questions.selected.question_id == wanted["question_id"]
+
+    async def test_several_runs_are_asked_about(self, two_runs: Project) -> None:
+        async with opened(two_runs) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "r", "j", "space", "enter", "tab", "m", "j", "enter")
+            assert isinstance(pilot.app.screen, MovedScreen)
+            assert "run 2" in shown(pilot).splitlines()[0]
+            await press(pilot, "q")
+            assert isinstance(pilot.app.screen, CurvesScreen)
+
+    async def test_other_panels_lead_nowhere(self, two_runs: Project) -> None:
+        """And say so."""
+        async with opened(two_runs) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "m")
+            assert isinstance(pilot.app.screen, CurvesScreen)
+            assert "shift or KL" in says(pilot)
+
+    async def test_run_without_a_probe(self, project: Project, bob: Client) -> None:
+        """An explaining line."""
+        run = trained(bob, project.root.parent / "away", steps=5)
+        async with opened(project, NARROW) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "tab", "m")
+            assert "has not measured held-out actions" in " ".join(shown(pilot).split())
+            assert run.run_id == 2
+
+
+class TestFiles:
+    """A panel as CSV."""
+
+    async def test_every_point_is_written_and_nothing_overwritten(
+        self, project: Project, bob: Client
+    ) -> None:
+        """Under a name that is free; another file is replaced after a yes only."""
+        run = trained(bob, project.root.parent / "away", steps=30)
+        async with opened(project) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "tab", "tab", "w", "enter")
+            path = project.root / "curves" / "run-2-shift-positive.csv"
+            await until(pilot, path.exists)
+            assert "Wrote 18 points to" in says(pilot)
+            with path.open() as file:
+                rows = list(csv.DictReader(file))
+            assert len(rows) == 18
+            with connect(project) as client:
+                expected = client.metrics(run.run_id)["shift/positive"]
+            assert [
+                (int(r["step"]), float(r["value"])) for r in rows if r["metric"] == "shift/positive"
+            ] == expected
+            await press(pilot, "w")
+            assert "run-2-shift-positive-2.csv" in shown(pilot)
+            path.write_text("mine")
+            await press(pilot, "end", *["backspace"] * 60)
+            await typed(pilot, "curves/run-2-shift-positive.csv")
+            await press(pilot, "enter")
+            assert isinstance(pilot.app.screen, Confirm)
+            await press(pilot, "n")
+            assert path.read_text() == "mine"
+
+    async def test_impossible_place_is_a_dialog(self, project: Project, bob: Client) -> None:
+        trained(bob, project.root.parent / "away", steps=3)
+        (project.root / "curves").write_text("a file")
+        async with opened(project) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "w", "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+
+
+class TestHostile:
+    """Names that come from anywhere."""
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE])
+    async def test_names_and_values(self, project: Project, bob: Client, size: tuple[int, int]) -> None:
+        """Nothing of it reaches the terminal; the file's name is plain."""
+        run = trained(bob, project.root.parent / "away", steps=3, name=content.HOSTILE)
+        odd = {
+            content.HOSTILE: 1.0, "[/foo]": math.nan, "漢" * 90: math.inf, "a\u0301" * 80: -1e308,
+            "\x1b[2J": 0.0,
+        }  # fmt: skip
+        folder = RunFolder(Path(run.folder))
+        append(folder.journal_file, *({"t": "metrics", "step": step, "values": odd} for step in (4, 5)))
+        bob.attach_run(folder.path)
+        async with opened(project, size) as pilot:
+            screen = await show_curves(pilot)
+            seen = []
+            for _ in screen._panels:
+                seen.append(shown(pilot))
+                assert all(len(row) == size[0] for row in screen.grid._sheet.signs)
+                await press(pilot, "y", "tab")
+            text = "\n".join(seen)
+            assert not {"\x1b", "\x9b", "\x07", "\u202e", "\u2066", "\u200b"} & set(text)
+            assert "[/foo]" in text
+            assert "␛[2J" in text
+            await press(pilot, "slash")
+            await typed(pilot, "2J$")
+            await press(pilot, "enter", "w", "enter")
+            await until(pilot, lambda: any((project.root / "curves").glob("*.csv")))
+            (path,) = (project.root / "curves").iterdir()
+            assert path.name == "run-2-2j.csv"
