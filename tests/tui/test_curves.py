@@ -298,8 +298,6 @@ class TestMoved:
             outline = screen.tree_view.outline
             assert outline is not None
             assert outline.tree.question.question_id == wanted["question_id"]
-            assert screen.questions.selected is not None
-            assert screen.questions.selected.question_id == wanted["question_id"]
 
     async def test_several_runs_are_asked_about(self, two_runs: Project) -> None:
         async with opened(two_runs) as pilot:

@@ -148,5 +148,8 @@ class TestAscii:
         """And as wide as the other."""
         for name in glyphs.Glyphs.__slots__:
             plain, drawn = getattr(glyphs.ASCII, name), getattr(glyphs.UNICODE, name)
+            if name == "braille":
+                assert (plain, drawn) == (False, True)
+                continue
             assert plain.isascii()
             assert cell_len(plain) == cell_len(drawn)
