@@ -37,12 +37,9 @@ def prepare(record: AuditRecord, by: str, votes: str) -> Report:
 
 def who(row: ReportRow) -> str:
     """A judge, its prompt and the depth, in short."""
-    words = [row.judge]
-    if row.prompt_sha:
-        words.append(row.prompt_sha[:8])
     if row.depth is not None:
-        words.append(f"step {row.depth}")
-    return " ".join(words)
+        return f"step {row.depth} {row.judge}"
+    return f"{row.prompt_sha[:8]} {row.judge}" if row.prompt_sha else row.judge
 
 
 def row_cells(row: ReportRow) -> list[str]:

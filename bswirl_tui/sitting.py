@@ -147,9 +147,9 @@ class Sitting:
         self._fetching = False
         self._began: float | None = None
         self._before = (position.reveals, position.turned)
-        self._left_over = False  # steps of an earlier sitting may still wait for a vote
+        self._left_over: set[int] = set()  # draws of an earlier sitting; empty: no more of them wait
         if position.item is not None and position.order == options.order:
-            self._left_over = True
+            self._left_over.add(position.item.draw_id)
             self._place(position.item)
         self._fill()
 
@@ -192,7 +192,7 @@ class Sitting:
         """Another order from the next step on; what was fetched ahead goes back when its time is over."""
         self.options = options
         self._ahead.clear()
-        self._left_over = False
+        self._left_over.clear()
         self.poke()
         self._changed()
 
@@ -222,9 +222,14 @@ class Sitting:
         self.problem = error
         self._changed()
 
+    @property
+    def _known(self) -> set[int]:
+        """The draws that wait here for a vote."""
+        here = {self.current.draw_id} if self.current is not None else set()
+        return here | {one.item.draw_id for one in self._ahead}
+
     def _take(self, ahead: _Ahead, *, first: bool = False) -> None:
-        known = {one.item.draw_id for one in self._ahead} | {self.current.draw_id if self.current else 0}
-        if ahead.item.draw_id in known:
+        if ahead.item.draw_id in self._known:
             return
         if self.current is None:
             self._place(ahead.item)
@@ -240,10 +245,10 @@ class Sitting:
             if not self._left_over:
                 return
             item = position.item
-            known = {one.item.draw_id for one in self._ahead} | {self.current.draw_id if self.current else 0}
-            if item is None or item.draw_id in known:
-                self._left_over = item is not None and item is self.current
+            if item is None or (item.draw_id in self._known and item.draw_id not in self._left_over):
+                self._left_over.clear()  # the oldest open step is one of this sitting
                 return
+            self._left_over.add(item.draw_id)
             self._take(_Ahead(item), first=True)
             self._changed()
 

@@ -1,0 +1,477 @@
+"""The audit queue at the keyboard: what is keyed is what is recorded, and nothing is shown too early."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.client import Client, connect
+from bswirl.errors import BswirlError
+from bswirl.project import Project
+from bswirl.records import Label
+from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.audit import AuditScreen
+from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
+from bswirl_tui.screens.dialogs import Choose, Confirm
+from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.sitting import Sitting
+from tests.tui.driving import NARROW, main_screen, opened, press, says, settled, shown, typed, until
+
+JUDGE_SAYS = ("the operation is that", "no step of the gold", "reference", "reward")
+
+
+def queue(pilot: Pilot[Any]) -> AuditScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, AuditScreen)
+    return screen
+
+
+def sitting(pilot: Pilot[Any]) -> Sitting:
+    app = pilot.app
+    assert isinstance(app, BswirlApp)
+    assert app.sitting is not None
+    return app.sitting
+
+
+def action_here(pilot: Pilot[Any]) -> int:
+    """The action that is to be judged."""
+    item = sitting(pilot).shown
+    assert item is not None
+    assert f"action {item.detail.action.action_id}" in queue(pilot).item_view.plain
+    return item.detail.action.action_id
+
+
+def record(client: Client) -> list[tuple[int, str]]:
+    """All that was ever recorded, in its order."""
+    return [(label.action_id, label.value) for label in reversed(client.labels(1000))]
+
+
+async def begin(pilot: Pilot[Any]) -> None:
+    await press(pilot, "a", "enter")
+    queue(pilot)
+
+
+class TestVotes:
+    """One key a vote."""
+
+    async def test_keys_faster_than_the_owner_are_recorded_in_their_order(
+        self, project: Project, bob: Client
+    ) -> None:
+        """Each with the draw that asked for it, its time, and that it was blind."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await pilot.press("1", "0", "u")
+            await settled(pilot)
+            await pilot.press("s", "1", "1", "0")
+            await settled(pilot)
+            entries = sitting(pilot).entries
+            assert [entry.now.value for entry in entries] == ["1", "0", "unsure", "skip", "1", "1", "0"]
+            assert len(sitting(pilot).outbox) == 0
+        labels = list(reversed(bob.labels()))
+        assert [(label.action_id, label.value, label.draw_id) for label in labels] == [
+            (entry.item.detail.action.action_id, entry.now.value, entry.item.draw_id) for entry in entries
+        ]
+        assert all(label.blind and not label.after_reveal and label.auditor == "alice" for label in labels)
+        assert all(label.seconds is not None and 0 <= label.seconds < 60 for label in labels)
+
+    async def test_next_step_is_there_before_the_owner_answers(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is not acknowledged is said."""
+        gate = threading.Event()
+        vote = Client.audit_label
+
+        def held(self: Client, *given: Any, **named: Any) -> Any:
+            assert gate.wait(20)
+            return vote(self, *given, **named)
+
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            monkeypatch.setattr(Client, "audit_label", held)
+            first = action_here(pilot)
+            await pilot.press("1", "0")
+            await pilot.pause()
+            assert action_here(pilot) != first
+            assert "2 on the way" in shown(pilot)
+            assert "not acknowledged yet" in queue(pilot).last_view.plain
+            assert sitting(pilot).labelled == 2
+            gate.set()
+            await settled(pilot)
+            assert "on the way" not in shown(pilot)
+            assert "not acknowledged yet" not in queue(pilot).last_view.plain
+
+    async def test_reasons_and_flag(self, project: Project, bob: Client) -> None:
+        """From the short list by a key, in words, and none carried over to the next step."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await pilot.press("r", "2", "0")  # as fast as they come
+            await settled(pilot)
+            await press(pilot, "r", "t")
+            await typed(pilot, "a note [/x]")
+            await press(pilot, "enter", "f")
+            assert "flagged" in shown(pilot)
+            assert "because a note [/x]" in shown(pilot)
+            await press(pilot, "1", "1")
+        found = [(label.value, label.reason, label.flagged) for label in reversed(bob.labels())]
+        assert found == [("0", "wrong quantity", False), ("1", "a note [/x]", True), ("1", None, False)]
+
+    async def test_it_can_stay_on_a_step_until_enter(self, project: Project, bob: Client) -> None:
+        """Without auto-advance the reveal comes on the same step, and a second vote changes the first."""
+        async with opened(project) as pilot:
+            await begin(pilot)
+            await press(pilot, "m")
+            first = action_here(pilot)
+            await press(pilot, "1")
+            assert action_here(pilot) == first
+            assert "reference" in queue(pilot).last_view.plain
+            await press(pilot, "0")
+            assert action_here(pilot) == first
+            await press(pilot, "enter")
+            assert action_here(pilot) != first
+        assert record(bob) == [(first, "1"), (first, "0")]
+
+    async def test_empty_project(self, empty: Project) -> None:
+        """It says why there is nothing, and a vote is none."""
+        async with opened(empty, NARROW) as pilot:
+            await begin(pilot)
+            assert "No step to judge: no step there has a verdict yet." in shown(pilot)
+            await press(pilot, "1", "backspace")
+            assert "You have no label left to take back." in says(pilot)
+            assert sitting(pilot).entries == []
+
+    async def test_steps_come_when_there_are_some(self, empty: Project) -> None:
+        """Without a key: somebody imports some."""
+        from tests.tui import content
+
+        async with opened(empty, NARROW) as pilot:
+            await begin(pilot)
+            with connect(empty, auditor="bob") as bob:
+                content.fill(bob, 1)
+            await until(pilot, lambda: sitting(pilot).current is not None)
+            action_here(pilot)
+
+
+class TestBlind:
+    """The judge is hidden until the vote."""
+
+    async def test_no_cell_holds_what_the_judge_said(self, project: Project) -> None:
+        """Nor what others said, on any step, before its vote; afterwards it is there."""
+        with connect(project, auditor="bob") as bob:
+            for action in bob.tree("shop:q00").actions:
+                bob.set_label(action.action_id, "0", reason="bob's reason")
+        async with opened(project) as pilot:
+            await press(pilot, "a")
+            setup = pilot.app.screen
+            assert isinstance(setup, AuditSetup)
+            next(field for field in setup.fields if field.option.name == "overlap").fill("1")
+            await press(pilot, "enter")
+            for _ in range(5):
+                item = sitting(pilot).shown
+                assert item is not None
+                assert item.detail.verdicts == item.detail.labels == ()
+                assert {one.reward for one in (item.detail.action, *item.detail.siblings)} == {None}
+                for words in (*JUDGE_SAYS, "bob"):
+                    assert words not in queue(pilot).item_view.plain
+                if not sitting(pilot).entries:
+                    assert not any(words in shown(pilot) for words in (*JUDGE_SAYS, "bob"))
+                await press(pilot, "1")
+                last = queue(pilot).last_view.plain
+                assert "reference · reward" in last
+                assert JUDGE_SAYS[0] in last or JUDGE_SAYS[1] in last
+                assert "bob · not good · bob's reason" in last
+
+    async def test_reveal_says_how_often_it_turned_the_vote(self, project: Project, bob: Client) -> None:
+        """`c` goes back to the step; the second vote is one after the reveal."""
+        async with opened(project) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "1")
+            second = action_here(pilot)
+            await press(pilot, "c")
+            assert action_here(pilot) == first
+            assert "You voted good." in shown(pilot)
+            await press(pilot, "0")
+            assert action_here(pilot) == second
+            assert "seeing the judge turned 1 of 1 vote" in shown(pilot)
+            await press(pilot, "1")
+            assert "seeing the judge turned 1 of 2 votes" in shown(pilot)
+        labels = list(reversed(bob.labels()))
+        assert [(one.action_id, one.value, one.blind, one.after_reveal) for one in labels] == [
+            (first, "1", True, False),
+            (first, "0", False, True),
+            (second, "1", True, False),
+        ]
+
+    async def test_open_audits_show_the_judge_at_once(self, project: Project, bob: Client) -> None:
+        """And say so; such votes are not blind."""
+        async with opened(project) as pilot:
+            await press(pilot, "a")
+            setup = pilot.app.screen
+            assert isinstance(setup, AuditSetup)
+            next(field for field in setup.fields if field.option.name == "blind").fill("no")
+            await press(pilot, "enter")
+            assert "reference · reward" in queue(pilot).item_view.plain
+            assert "the judge in sight" in shown(pilot)
+            await press(pilot, "1")
+        assert [label.blind for label in bob.labels()] == [False]
+
+    async def test_a_look_at_the_tree_is_asked_for_and_recorded(self, project: Project, bob: Client) -> None:
+        """Before the vote; and `a` leads back to the same step."""
+        async with opened(project) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "o")
+            assert isinstance(pilot.app.screen, Confirm)
+            await press(pilot, "n", "o", "y")
+            assert isinstance(pilot.app.screen, MainScreen)
+            assert main_screen(pilot).tree_view.key == first
+            assert main_screen(pilot).comparing
+            await press(pilot, "a")
+            assert action_here(pilot) == first
+            await press(pilot, "1", "1")
+        assert [(one.value, one.blind) for one in reversed(bob.labels())] == [("1", False), ("1", True)]
+
+
+class TestTakingBack:
+    """`backspace`, without limit."""
+
+    async def test_ten_times(self, project: Project, bob: Client) -> None:
+        """Each shows its step again, and is in the record."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            seen = []
+            for key in "1010u10s11":
+                seen.append(action_here(pilot))
+                await press(pilot, key)
+            for action_id in reversed(seen):
+                await press(pilot, "backspace")
+                assert action_here(pilot) == action_id
+            assert sitting(pilot).labelled == 0
+            await press(pilot, "0")
+            assert action_here(pilot) == seen[1]
+        rows = record(bob)
+        assert [action for action, _ in rows] == [*seen, *reversed(seen), seen[0]]
+        assert [value for _, value in rows[10:]] == ["withdrawn"] * 10 + ["0"]
+
+    async def test_of_a_change_the_first_vote_stands_again(self, project: Project, bob: Client) -> None:
+        """A change is a vote of its own."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "1", "c", "0", "backspace")
+            assert "stands again" in says(pilot)
+            assert bob.action(first).action.human_reward == 1.0
+            await press(pilot, "backspace")
+            assert action_here(pilot) == first
+            assert bob.action(first).action.human_reward is None
+
+    async def test_beyond_this_sitting(self, project: Project, bob: Client) -> None:
+        """What was voted before the app was started is taken back, too."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "1", "0")
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            here = action_here(pilot)
+            await press(pilot, "backspace", "backspace")
+            assert action_here(pilot) == first
+            await press(pilot, "0")
+            assert len(record(bob)) == 5
+            await press(pilot, "1")
+            assert action_here(pilot) == here
+        assert bob.action(first).action.human_reward == 0.0
+
+    async def test_fast_keys_undo_what_is_on_its_way(self, project: Project, bob: Client) -> None:
+        """Vote, undo and vote again before anything is acknowledged."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await pilot.press("1", "backspace", "0")
+            await settled(pilot)
+        assert record(bob) == [(first, "1"), (first, "withdrawn"), (first, "0")]
+
+
+class TestLosses:
+    """Lines drop, owners die, votes fail."""
+
+    async def test_owner_killed_in_between(self, project: Project, bob: Client) -> None:
+        """The next vote starts another; every vote is recorded once."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1", "0")
+            os.kill(bob.owner["pid"], signal.SIGKILL)
+            await pilot.press("1", "u", "backspace", "0")
+            await until(pilot, lambda: len(sitting(pilot).outbox) == 0)
+            entries = sitting(pilot).entries
+        rows = record(bob)
+        assert [value for _, value in rows] == ["1", "0", "1", "unsure", "withdrawn", "0"]
+        assert [row[0] for row in rows if row[1] != "withdrawn"][:3] == [
+            entry.item.detail.action.action_id for entry in entries[:3]
+        ]
+
+    async def test_failed_vote_is_kept(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A dialog says so; later votes wait behind it, and enter sends all of them."""
+        broken = True
+        vote = Client.audit_label
+
+        def failing(self: Client, *given: Any, **named: Any) -> Any:
+            if broken:
+                raise BswirlError("no space is left", "free some")
+            return vote(self, *given, **named)
+
+        monkeypatch.setattr(Client, "audit_label", failing)
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1")
+            assert isinstance(pilot.app.screen, Unsent)
+            assert "no space is left" in shown(pilot)
+            await press(pilot, "escape", "0")
+            assert "2 votes NOT recorded" in shown(pilot)
+            await press(pilot, "q", "q")
+            assert isinstance(pilot.app.screen, Confirm)  # leaving would lose them
+            await press(pilot, "n", "a")
+            broken = False
+            await press(pilot, "enter")
+            assert "NOT recorded" not in shown(pilot)
+        assert [value for _, value in record(bob)] == ["1", "0"]
+
+    async def test_vote_that_is_refused_can_be_given_up(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It and what was about it; the others are recorded."""
+        vote = Client.audit_label
+
+        def failing(self: Client, item: Any, value: str, **named: Any) -> Any:
+            if value == "0":
+                raise BswirlError("never", "give up")
+            return vote(self, item, value, **named)
+
+        monkeypatch.setattr(Client, "audit_label", failing)
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "0")
+            await press(pilot, "escape", "1", "c", "c")
+            assert isinstance(pilot.app.screen, AuditScreen)
+            await press(pilot, "enter")
+            await press(pilot, "d")
+            assert [entry.now.value for entry in sitting(pilot).entries] == ["1"]
+            assert len(sitting(pilot).outbox) == 0
+        assert [value for _, value in record(bob)] == ["1"]
+
+    async def test_leaving_waits_for_the_last_vote(self, project: Project, bob: Client) -> None:
+        """`q` right behind a vote."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await pilot.press("1", "0", "ctrl+q")
+            await until(pilot, lambda: pilot.app._exit)
+        assert [value for _, value in record(bob)] == ["1", "0"]
+
+    async def test_a_new_start_goes_on_at_the_same_step(self, project: Project, bob: Client) -> None:
+        """And at those that had been fetched ahead, so that no draw is lost."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1")
+            here = action_here(pilot)
+            ahead = [one.item.draw_id for one in sitting(pilot)._ahead]
+        assert len(ahead) == 3
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "a")
+            assert "You were at a step in the order `random`" in shown(pilot)
+            await press(pilot, "enter")
+            assert action_here(pilot) == here
+            await press(pilot, *"10101010")
+            drawn = {entry.item.draw_id for entry in sitting(pilot).entries}
+        assert set(ahead) <= drawn
+
+    async def test_leaving_the_queue_keeps_the_step(self, project: Project) -> None:
+        """`a` comes back to it, without a dialog."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1")
+            here = action_here(pilot)
+            await press(pilot, "q")
+            assert isinstance(pilot.app.screen, MainScreen)
+            await press(pilot, "a")
+            assert action_here(pilot) == here
+
+
+class TestSeveralAuditors:
+    """Two apps on one project."""
+
+    async def test_nobody_is_asked_of_anothers_step(self, project: Project, bob: Client) -> None:
+        """Until there is none left: every step has one label, by one of them."""
+        async with opened(project, NARROW, "ann") as one, opened(project, NARROW, "ben") as two:
+            await begin(one)
+            await begin(two)
+            for _ in range(40):
+                for pilot in (one, two):
+                    if sitting(pilot).current is not None:
+                        await press(pilot, "1")
+            assert sitting(one).why
+            assert sitting(two).why
+        labels = bob.labels(1000)
+        firsts: dict[int, list[Label]] = {}
+        for label in labels:
+            firsts.setdefault(label.action_id, []).append(label)
+        assert len(firsts) == 30  # five steps of six questions, answers left out
+        once: Callable[[list[Label]], bool] = lambda found: len({one.auditor for one in found}) == 1  # noqa: E731
+        assert all(once(found) for found in firsts.values())
+        assert {label.auditor for label in labels} == {"ann", "ben"}
+
+
+class TestSetup:
+    """The dialog before the queue."""
+
+    async def test_wrong_numbers_are_refused(self, project: Project) -> None:
+        """Beside the field, and the dialog stays."""
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "a")
+            setup = pilot.app.screen
+            assert isinstance(setup, AuditSetup)
+            depth = next(field for field in setup.fields if field.option.name == "depth")
+            depth.fill("none")
+            await press(pilot, "enter")
+            assert pilot.app.screen is setup
+            assert depth.problem
+            depth.fill("2")
+            await press(pilot, "ctrl+s")
+            for _ in range(4):
+                item = sitting(pilot).shown
+                assert item is not None
+                assert item.detail.action.depth == 2
+                await press(pilot, "1")
+
+    async def test_order_can_be_changed(self, project: Project) -> None:
+        """The step on screen stays; what it needs is said."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            here = action_here(pilot)
+            await press(pilot, "O", "j")
+            assert "Needs a judge asked several times" in shown(pilot)
+            await press(pilot, "enter")
+            assert action_here(pilot) == here
+            assert sitting(pilot).options.order == "judge-split"
+            assert "judge split" in shown(pilot)
+
+    async def test_reasons_of_the_settings(self, project: Project) -> None:
+        """And the guidelines in the side panel."""
+        (project.root / "guide.md").write_text("Look at the\x1b[31m units.")
+        with project.settings_file.open("a") as file:
+            file.write('\n[audit]\nreasons = ["unit"]\nguidelines = "guide.md"\n')
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "t")
+            assert "Look at the" in queue(pilot).guide_view.plain
+            assert "\x1b" not in queue(pilot).guide_view.plain
+            await press(pilot, "t", "r")
+            assert isinstance(pilot.app.screen, Choose)
+            assert "1  unit" in shown(pilot)

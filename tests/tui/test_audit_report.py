@@ -1,0 +1,168 @@
+"""The audit report and the conflicts in the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.audit.report import CELLS, GROUPINGS, VOTES, make_report, row_items
+from bswirl.client import Client, connect
+from bswirl.project import Project
+from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems
+from bswirl_tui.screens.conflicts import ConflictsScreen
+from bswirl_tui.screens.main import MainScreen
+from tests.tui import content
+from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, shown, typed, until
+
+
+def audit_all(client: Client) -> None:
+    """Every step drawn at random and labelled; where its number is divisible by four, not as the judge."""
+    while (item := client.audit_next("random", repeats=0).item) is not None:
+        good = client.action(item.detail.action.action_id).action.judge_reward == 1.0
+        turned = item.detail.action.action_id % 4 == 0
+        client.audit_label(item, "1" if good != turned else "0", seconds=2.0)
+
+
+@pytest.fixture
+def audited(project: Project) -> Iterator[Project]:
+    with connect(project, auditor="alice") as client:
+        audit_all(client)
+    yield project
+
+
+def report(pilot: Pilot[Any]) -> AuditReportScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, AuditReportScreen)
+    return screen
+
+
+class TestReport:
+    """As the command line has it."""
+
+    async def test_rates_and_effects(self, audited: Project, bob: Client) -> None:
+        """Of every random draw; how many more; what the labels did."""
+        made = make_report(bob.audit_record())
+        row = made.rows[0]
+        async with opened(audited, WIDE) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            text = shown(pilot)
+            assert row.random.n == 30
+            for estimate in (row.random.accuracy, row.random.tpr, row.random.tnr):
+                assert estimate.value is not None
+                assert f"{100 * estimate.value:.1f} (" in text
+            assert f"{row.random.more_accuracy}/{row.random.more_tpr}/{row.random.more_tnr}" in text
+            effect = made.effect
+            assert effect.overruled > 0
+            assert f"{effect.live_before} → {effect.live_after}" in text
+            assert "What the labels did" in text
+            assert "Auditors" in text
+
+    async def test_groupings_and_votes(self, audited: Project) -> None:
+        """By prompt, by depth, and blind votes alone."""
+        async with opened(audited, NARROW) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            await press(pilot, "b", "b")
+            await until(pilot, lambda: "step 2" in shown(pilot))
+            assert [row.depth for row in report(pilot).rows.rows] == [None, 1, 2]
+            await press(pilot, "v")
+            await until(pilot, lambda: "blind votes alone" in shown(pilot))
+
+    async def test_cell_leads_to_its_steps_and_into_the_tree(self, audited: Project, bob: Client) -> None:
+        """By the key of the cell, and by the list of cells."""
+        wrong = [item.action_id for item in bob.audit_record().items if item.action_id % 4 == 0]
+        async with opened(audited, NARROW) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            await press(pilot, "2")
+            first = pilot.app.screen.query_one(CellItems).items
+            await press(pilot, "escape", "enter", "3")
+            second = pilot.app.screen.query_one(CellItems).items
+            assert sorted(item.action_id for item in (*first, *second)) == wrong
+            await press(pilot, "escape", "2", "j", "enter")
+            assert isinstance(pilot.app.screen, MainScreen)
+            await until(pilot, lambda: main_screen(pilot).tree_view.key == first[1].action_id)
+
+    async def test_it_follows_what_others_label(self, project: Project, bob: Client) -> None:
+        """Without a key; before that it says what is missing."""
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            assert "No random draw is labelled yet" in shown(pilot)
+            audit_all(bob)
+            await until(pilot, lambda: "30 random draws decided" in shown(pilot))
+
+    @pytest.mark.parametrize("by", GROUPINGS)
+    @pytest.mark.parametrize("votes", VOTES)
+    def test_cells_hold_as_many_steps_as_they_say(
+        self, audited: Project, bob: Client, by: str, votes: str
+    ) -> None:
+        """On every row of every grouping."""
+        record = bob.audit_record()
+        for row in make_report(record, by=by, votes=votes).rows:
+            found = {cell: len(row_items(record, row, cell, votes=votes)) for cell in CELLS}
+            assert found == row.cells
+            assert sum(found.values()) > 0
+
+
+class TestConflicts:
+    """Listed with both sides, and decided."""
+
+    async def test_decided_with_a_reason(self, project: Project, bob: Client) -> None:
+        """`1` or `0`, a reason, enter; the step leaves the list and the decision is in force."""
+        with connect(project, auditor="ann") as ann:
+            ann.set_label(2, "1", reason="[/fine]")
+            ann.set_label(3, "1")
+        bob.set_label(2, "0", reason="no progress")
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "C")
+            text = shown(pilot)
+            assert "ann 1, bob 0" in text
+            assert "ann · good · [/fine]" in text
+            assert "bob · not good · no progress" in text
+            assert "✗ reference · reward 0" in text
+            await press(pilot, "1", "escape")
+            assert bob.action(2).action.conflict
+            await press(pilot, "1")
+            await typed(pilot, "it is right")
+            await press(pilot, "enter")
+            assert "Decided action 2: good." in says(pilot)
+            assert "Auditors agree on every step" in shown(pilot)
+        label = bob.labels()[0]
+        assert (label.action_id, label.value, label.reason, label.adjudicates, label.auditor) == (
+            2,
+            "1",
+            "it is right",
+            True,
+            "alice",
+        )
+        assert bob.action(2).action.human_reward == 1.0
+
+    async def test_what_others_label_appears(self, project: Project, bob: Client) -> None:
+        """Without a key, also while a step is read; enter goes into the tree."""
+        async with opened(project, WIDE) as pilot:
+            await press(pilot, "C")
+            assert isinstance(pilot.app.screen, ConflictsScreen)
+            with connect(project, auditor="ann") as ann:
+                for action_id in (5, 8):
+                    ann.set_label(action_id, "1")
+                    bob.set_label(action_id, "0")
+            await until(pilot, lambda: "Conflicts 2" in shown(pilot))
+            await press(pilot, "j", "enter")
+            assert isinstance(pilot.app.screen, MainScreen)
+            await until(pilot, lambda: main_screen(pilot).tree_view.key == 8)
+
+    async def test_hostile_reasons(self, empty: Project) -> None:
+        """Shown as text."""
+        with connect(empty, auditor="\x1b[5m[/a]") as one, connect(empty, auditor="b") as two:
+            one.import_samples([content.hostile_question()], "x")
+            one.set_label(1, "1", reason=content.HOSTILE)
+            two.set_label(1, "0", reason=content.HOSTILE)
+        async with opened(empty, NARROW) as pilot:
+            await press(pilot, "C")
+            assert "\x1b" not in shown(pilot)
+            assert "[/a] 1, b 0" in shown(pilot)
