@@ -9,7 +9,11 @@ from textual.dom import DOMNode
 
 from bswirl_tui import actions
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.audit import AuditScreen
+from bswirl_tui.screens.audit_report import AuditReportScreen, CellScreen
+from bswirl_tui.screens.audit_setup import AuditSetup
 from bswirl_tui.screens.comparison import ComparisonScreen, PairScreen
+from bswirl_tui.screens.conflicts import ConflictsScreen
 from bswirl_tui.screens.curves import CurvesScreen
 from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.screens.evaluations import EvaluationsScreen
@@ -37,6 +41,11 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.LOG: LogView,
     actions.FORM: RunForm,
     actions.DIALOG: Ask,
+    actions.AUDIT: AuditScreen,
+    actions.REPORT: AuditReportScreen,
+    actions.CELL: CellScreen,
+    actions.CONFLICTS: ConflictsScreen,
+    actions.SETUP: AuditSetup,
     actions.EVALUATIONS: EvaluationsScreen,
     actions.COMPARISON: ComparisonScreen,
     actions.PAIR: PairScreen,
@@ -78,6 +87,10 @@ class TestRegistry:
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.FORM),
+            (actions.APP, actions.AUDIT, actions.TEXT),
+            (actions.APP, actions.REPORT, actions.ROWS),
+            (actions.APP, actions.CELL, actions.ROWS),
+            (actions.APP, actions.CONFLICTS, actions.ROWS),
             (actions.APP, actions.EVALUATIONS, actions.ROWS),
             (actions.APP, actions.COMPARISON, actions.ROWS),
             (actions.APP, actions.PAIR, actions.TEXT),

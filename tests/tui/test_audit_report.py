@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,10 +26,10 @@ def audit_all(client: Client) -> None:
 
 
 @pytest.fixture
-def audited(project: Project) -> Iterator[Project]:
+def audited(project: Project) -> Project:
     with connect(project, auditor="alice") as client:
         audit_all(client)
-    yield project
+    return project
 
 
 def report(pilot: Pilot[Any]) -> AuditReportScreen:

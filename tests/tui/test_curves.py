@@ -301,8 +301,12 @@ class TestMoved:
 
     async def test_several_runs_are_asked_about(self, two_runs: Project) -> None:
         async with opened(two_runs) as pilot:
-            await show_curves(pilot)
-            await press(pilot, "r", "j", "space", "enter", "tab", "m", "j", "enter")
+            screen = await show_curves(pilot)
+            await press(pilot, "r")
+            await until(pilot, lambda: isinstance(pilot.app.screen, PickRuns))
+            await press(pilot, "j", "space", "enter")
+            await until(pilot, lambda: len(screen.curves) == 2)
+            await press(pilot, "tab", "m", "j", "enter")
             assert isinstance(pilot.app.screen, MovedScreen)
             assert "run 2" in shown(pilot).splitlines()[0]
             await press(pilot, "q")
