@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 _SPEED = ("", "variant", "seconds", "min", "vs a", "ceiling", "share", "vs b", "ceiling", "share")
 _CALLS = ("client", "calls", "failed", "seconds", "calls/s", "of allowed", "CPU ms/call", "peak MiB")
+_TUI = (
+    ("first_screen_seconds", "first useful screen, s", ".2f"),
+    ("first_screen_starting_owner_seconds", "the same, owner started for it, s", ".2f"),
+    ("resident_mib", "resident memory, MiB", ".0f"),
+    ("move_ms_median", "cursor move repainted, ms, median", ".0f"),
+    ("move_ms_p99", "the same, ms, p99", ".0f"),
+    ("moves_late", "moves not repainted within 150 ms", "d"),
+    ("move_bytes_median", "bytes to the terminal for it, median", ".0f"),
+    ("growth_mib", "growth over the updates, MiB", ".1f"),
+)
 _SIZE = ("", "tokens", "padded", "no grad", "TFLOP", "peak MiB", "Δ loss", "Δ KL", "Δ gradient")
 
 
@@ -140,6 +150,65 @@ def calls(calls: int, latency: float, in_flight: int, as_json: bool) -> None:
                 "machine",
                 f"{machine['cores']} cores, load {machine['load']:.1f} before; Python {machine['python']}, "
                 f"{packages}; {machine['date']}",
+            ),
+        ]
+    )
+
+
+@bench.command("tui")
+@click.option(
+    "--actions",
+    type=click.IntRange(100),
+    default=50_000,
+    show_default=True,
+    help="Size of the made-up project.",
+)
+@click.option(
+    "--moves", type=click.IntRange(10), default=200, show_default=True, help="Cursor moves measured."
+)
+@click.option("--starts", type=click.IntRange(1), default=5, show_default=True, help="Starts of each kind.")
+@click.option(
+    "--updates",
+    type=click.IntRange(20),
+    default=2000,
+    show_default=True,
+    help="One-second updates replayed at full speed; 28,800 are eight hours.",
+)
+@json_option
+def tui(actions: int, moves: int, starts: int, updates: int, as_json: bool) -> None:
+    """Times the app in a terminal of 120×40, on a made-up project, beside a bare Textual app.
+
+    While the cursor moves, two workers write 1,000 rows a second each. A move counts as repainted when the
+    new line under the cursor has arrived; all bytes from key to key count as its own.
+    """
+    from bswirl_tui.bench.measure import TuiSettings, measure_tui
+
+    report = measure_tui(TuiSettings(actions=actions, starts=starts, moves=moves, updates=updates), note)
+    if as_json:
+        print_json(report)
+        return
+    aims, ours = report["aims"], report["ours"]
+    peers = report["peers"]
+    columns = ("", "aim", "bswirl", *(peer["name"] for peer in peers))
+    rows = [
+        (name, _words(aims.get(key), form), *(_words(entry.get(key), form) for entry in (ours, *peers)))
+        for key, name, form in _TUI
+    ]
+    print_table(columns, rows, right=columns[1:])
+    click.echo()
+    machine = report["machine"]
+    print_facts(
+        [
+            ("project", f"{actions:,} actions; {ours['rows_written']:,} rows written during the moves"),
+            (
+                "updates",
+                f"{ours['updates']:,}, {ours['update_ms']:.0f} ms each; MiB on the way: "
+                + " ".join(f"{size:.0f}" for size in ours["resident_mib_by_updates"]),
+            ),
+            (
+                "machine",
+                f"{machine['cores']} cores, load {machine['load']:.1f} before; Python {machine['python']}, "
+                f"textual {machine['textual']}; {machine['date']}",
             ),
         ]
     )
