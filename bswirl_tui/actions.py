@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from textual.binding import Binding
+from textual.keys import _character_to_key
 
 # Contexts name who carries an action out: the app, a screen, or a kind of widget.
 APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
@@ -58,29 +60,14 @@ class ActionSpec:
         return " ".join(display_key(key) for key in self.keys)
 
 
-_SIGNS = {
-    "slash": "/",
-    "question_mark": "?",
-    "colon": ":",
-    "space": "space",
-    "escape": "esc",
-    "pagedown": "pgdn",
-    "pageup": "pgup",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "minus": "-",
-    "full_stop": ".",
-    "plus": "+",
-    "equals_sign": "=",
-}
+SIGNS = {_character_to_key(sign): sign for sign in string.punctuation}  # by the names that Textual gives them
+_SHORT = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 
 
 def display_key(key: str) -> str:
     """A key as people write it: `/`, `esc`, `^p`."""
     *modifiers, name = key.split("+")
-    shown = _SIGNS.get(name, name)
+    shown = SIGNS.get(name) or _SHORT.get(name, name)
     for modifier in reversed(modifiers):
         shown = f"^{shown}" if modifier == "ctrl" else f"{modifier}+{shown}"
     return shown
@@ -529,7 +516,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
 )
 
+DEFAULTS = ACTIONS  # as they are without settings
 _BY_ID = {spec.id: spec for spec in ACTIONS}
+
+
+def use(registry: tuple[ActionSpec, ...]) -> None:
+    """Makes these the actions, with the keys that they have there."""
+    global ACTIONS, _BY_ID
+    ACTIONS = registry
+    _BY_ID = {entry.id: entry for entry in registry}
 
 
 def spec(action_id: str) -> ActionSpec:
@@ -543,7 +538,10 @@ def find(action_id: str | None) -> ActionSpec | None:
 
 
 def bindings(*contexts: str) -> list[Binding]:
-    """The bindings of a screen or widget that carries out the actions of these contexts."""
+    """The bindings of a screen or widget that carries out the actions of these contexts, with default keys.
+
+    The app lays the settings' keys over them.
+    """
     return [
         Binding(
             key=key,
@@ -554,7 +552,7 @@ def bindings(*contexts: str) -> list[Binding]:
             tooltip=entry.description,
             id=entry.id,
         )
-        for entry in ACTIONS
+        for entry in DEFAULTS
         if any(context in entry.contexts for context in contexts)
         for key in (entry.keys if entry.takes_key else (",".join(entry.keys),))
     ]

@@ -18,8 +18,9 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from bswirl.errors import BswirlError, UsageError
+from bswirl.project import Project, load_settings
 from bswirl.records import LIVE_STATUSES, Run
-from bswirl_tui import actions, glyphs, hangup
+from bswirl_tui import actions, glyphs, hangup, keymap
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
 from bswirl_tui.screens.dialogs import Confirm, Problem
@@ -33,7 +34,6 @@ from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
 if TYPE_CHECKING:
     from bswirl.client import Client
-    from bswirl.project import Project
     from bswirl_tui.sitting import Sitting
 
 T = TypeVar("T")
@@ -60,6 +60,9 @@ class BswirlApp(App[int]):
         self.state = AppState(project.root.name, auditor or "")
         self.link = Link(self, self._connect)
         self.sitting: Sitting | None = None  # at the audit queue
+        keys = load_settings(project).keys
+        actions.use(keymap.mapped(keys))
+        self.set_keymap(keymap.textual_keymap(keys))
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         for theme in THEMES:

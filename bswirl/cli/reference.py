@@ -10,6 +10,17 @@ import click
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _MADE = "<!-- Made by `make docs` from the code. -->"
+_KEYS = """Give an action other keys in the project's `bswirl.toml`; footer, help, palette and `bswirl keys` follow:
+
+```toml
+[keys]
+"label.good" = "x"
+"question.search" = ["/", "ctrl+f"]
+```
+
+Keys are written as here: a character, `space`, `enter`, `f2`, `ctrl+x` or `^x`. An action that does not exist,
+and a key that would mean two things in one place, is an error that names the line; nothing opens until it is
+mended."""
 
 
 def pages() -> dict[str, str]:
@@ -43,15 +54,15 @@ def _walk(
 
 def keys_page() -> str:
     """Every key of the app, by the groups of its help screen."""
-    from bswirl_tui.actions import ACTIONS
+    from bswirl_tui.actions import DEFAULTS as ACTIONS
 
-    lines = ["# Keys", "", _MADE]
+    lines = ["# Keys", "", _MADE, "", _KEYS]
     for group in dict.fromkeys(action.group for action in ACTIONS):
-        lines += ["", f"## {group}", "", "| key | does | where |", "| --- | --- | --- |"]
+        lines += ["", f"## {group}", "", "| key | does | where | action |", "| --- | --- | --- | --- |"]
         for action in (action for action in ACTIONS if action.group == group):
             keys = " ".join(f"`{key}`" for key in action.all_keys_display.split())
             where = ", ".join(action.contexts)
-            lines.append(f"| {keys} | {action.description} | {where} |")
+            lines.append(f"| {keys} | {action.description} | {where} | `{action.id}` |")
     return "\n".join(lines) + "\n"
 
 

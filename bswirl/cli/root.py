@@ -42,6 +42,7 @@ SECTIONS = {
         "judges": "bswirl.cli.models:judges",
         "policies": "bswirl.cli.models:policies",
         "prompts": "bswirl.cli.prompts:prompts",
+        "keys": "bswirl.cli.keys:keys",
     },
     "Audit": {
         "audit": "bswirl.cli.audit:audit",

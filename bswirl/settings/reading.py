@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bswirl.settings.addresses import checked_url, checked_variable, plain_http_fault
 from bswirl.settings.audit import read_audit
+from bswirl.settings.keys import read_keys
 from bswirl.settings.records import (
     DEFAULT_RANKING,
     EndpointSettings,
@@ -19,7 +20,7 @@ from bswirl.settings.records import (
 )
 from bswirl.settings.tables import SettingsFile, Table
 
-_TOP = ("auditor", "judges", "policies", "endpoints", "audit")
+_TOP = ("auditor", "judges", "policies", "endpoints", "audit", "keys")
 _DISCOUNT = "batch_discount"
 _ENDPOINT = ("url", "key", "in_flight", "requests_per_minute", "tokens_per_minute", "timeout", _DISCOUNT)
 _SERVED = ("endpoint", "model", "price_in", "price_out", _DISCOUNT)
@@ -54,6 +55,7 @@ def read_settings(path: Path, root: Path, default_auditor: str) -> Settings:
         judges=_judges(file, root, endpoints),
         endpoints=endpoints,
         audit=read_audit(file.table("audit"), root),
+        keys=read_keys(file),
     )
 
 

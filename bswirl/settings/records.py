@@ -64,6 +64,15 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySettings:
+    """The keys of one action of the app, as they are written, and where: `FILE, line N`."""
+
+    action: str
+    keys: tuple[str, ...]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What `bswirl.toml` says."""
 
@@ -73,6 +82,7 @@ class Settings:
     judges: dict[str, JudgeSettings] = field(default_factory=dict)
     endpoints: dict[str, EndpointSettings] = field(default_factory=dict)  # the builtin ones among them
     audit: AuditSettings = field(default_factory=AuditSettings)
+    keys: dict[str, KeySettings] = field(default_factory=dict)  # by action
 
 
 def builtin_endpoints() -> dict[str, EndpointSettings]:

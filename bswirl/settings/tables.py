@@ -51,9 +51,12 @@ class SettingsFile:
         self, message: str, remedy: str, table: tuple[str, ...] = (), key: str | None = None
     ) -> InputError:
         """An error about a table, or about a key in it; it names the line where that can be told."""
+        return InputError(f"{self.place(table, key)}: {message}", remedy)
+
+    def place(self, table: tuple[str, ...] = (), key: str | None = None) -> str:
+        """The file and the line of a table or a key, where that can be told."""
         line = self._line(table, key)
-        place = f"{self.path}, line {line}" if line else str(self.path)
-        return InputError(f"{place}: {message}", remedy)
+        return f"{self.path}, line {line}" if line else str(self.path)
 
     def _line(self, table: tuple[str, ...], key: str | None) -> int | None:
         """The line of a key, else of its table's header; None where they are written in another way."""
@@ -94,6 +97,10 @@ class Table:
         """An error about the table, or about one of its keys."""
         where = f"[{self.title}]: " if self._names else ""
         return self._file.error(where + message, remedy, self._names, key)
+
+    def place(self, key: str) -> str:
+        """The file and the line of one of its keys."""
+        return self._file.place(self._names, key)
 
     def check_keys(self, known: Iterable[str]) -> None:
         """Raises InputError for the first key that is not known, with the one that was perhaps meant."""

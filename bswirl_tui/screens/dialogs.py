@@ -25,6 +25,10 @@ from bswirl_tui.widgets.row_list import RowList
 T = TypeVar("T")
 
 
+def _hint(words: str) -> str:
+    return f"{words}{glyphs().separator}{actions.spec('screen.back').key_display} goes back"
+
+
 class Dialog(ModalScreen[T | None], Generic[T]):
     """A window with a title and a hint below; escape closes it without an answer."""
 
@@ -88,7 +92,7 @@ class Choose(Dialog[str]):
     """Asks for one of a few values."""
 
     def __init__(self, title: str, choices: Sequence[Choice], current: str | None = None) -> None:
-        super().__init__(title, f"enter chooses{glyphs().separator}esc goes back")
+        super().__init__(title, _hint("enter chooses"))
         self._choices = choices
         self._current = current
 
@@ -119,7 +123,7 @@ class Ask(Dialog[str]):
     """Asks for a line of text; an empty one is an answer too."""
 
     def __init__(self, title: str, words: str = "", value: str = "", placeholder: str = "") -> None:
-        super().__init__(title, f"enter saves{glyphs().separator}esc goes back")
+        super().__init__(title, _hint("enter saves"))
         self._words = words
         self._value = clean(value, one_line=True)
         self._placeholder = placeholder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bswirl.records import QuestionTree
+from bswirl_tui import actions
 from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.inspecting import Inspecting
 from bswirl_tui.visits import Visit, Visits
@@ -59,7 +60,7 @@ class Finding(Inspecting):
     def _to_match(self, direction: int) -> None:
         outline = self.tree_view.outline
         if not self.words:
-            self.tell("Search first: / and some words.")
+            self.tell(f"Search first: {actions.spec('question.search').key_display} and some words.")
         elif outline is None or self.awaits_tree:
             self.tell("The next question is still being read: the key was not taken.")
         elif (key := outline.match_beside(self.tree_view.key or ROOT, self.words, direction)) is not None:

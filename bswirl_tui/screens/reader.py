@@ -32,7 +32,7 @@ class Reader(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog tall") as box:
             box.border_title = line(self._title, limit=60)
-            box.border_subtitle = Text("esc closes")
+            box.border_subtitle = Text(f"{actions.spec('screen.back').key_display} closes")
             yield TextView()
 
     @property

@@ -1,0 +1,112 @@
+"""Keys of one's own: what the settings map is checked, then holds for bindings, footer, help and palette."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from textual.keys import Keys, _character_to_key
+
+from bswirl.errors import InputError
+from bswirl.settings.records import KeySettings
+from bswirl_tui import actions
+from bswirl_tui.actions import ActionSpec
+
+# Contexts whose keys hold at the same time. One that stands nowhere here meets the app's, lists and texts.
+PLACES: tuple[frozenset[str], ...] = tuple(
+    map(
+        frozenset,
+        (
+            (actions.APP, actions.MAIN, actions.ROWS, actions.TREE),
+            (actions.APP, actions.MAIN, actions.ROWS, actions.CHOICE),
+            (actions.APP, actions.MAIN, actions.TEXT),
+            (actions.APP, actions.MAIN, actions.COMPARE, actions.TEXT),
+            (actions.APP, actions.RUNS, actions.ROWS),
+            (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
+            (actions.APP, actions.FORM),
+            (actions.APP, actions.DIALOG, actions.ROWS, actions.TEXT, actions.CHOICE),
+        ),
+    )
+)
+_MODIFIERS = ("ctrl", "shift", "alt")
+_NAMES = {key.value for key in Keys if not key.value.startswith("<")} | {"space"}
+_WRITTEN = {"esc": "escape", "return": "enter", "pgup": "pageup", "pgdn": "pagedown", "del": "delete"}
+
+
+def mapped(
+    wanted: Mapping[str, KeySettings], registry: Iterable[ActionSpec] = actions.DEFAULTS
+) -> tuple[ActionSpec, ...]:
+    """The registry with the keys that the settings want.
+
+    Raises InputError, naming file and line, for an action or key that does not exist and for a key that would
+    mean two things in one place.
+    """
+    before = tuple(registry)
+    known = {spec.id: spec for spec in before}
+    keys = {}
+    for entry in wanted.values():
+        spec = known.get(entry.action)
+        if spec is None:
+            raise InputError(f"{entry.place}: {_unknown(entry.action)}", _meant(entry.action, known))
+        if spec.takes_key:
+            raise InputError(
+                f"{entry.place}: the keys of `{spec.id}` are digits that count", "take the line out"
+            )
+        keys[entry.action] = tuple(dict.fromkeys(_key(name, entry.place) for name in entry.keys))
+    after = tuple(replace(spec, keys=keys.get(spec.id, spec.keys)) for spec in before)
+    _check_clashes(after, wanted)
+    return after
+
+
+def textual_keymap(wanted: Iterable[str]) -> dict[str, str]:
+    """The keys of these actions as Textual takes them."""
+    return {action: ",".join(actions.spec(action).keys) for action in wanted}
+
+
+def _unknown(action: str) -> str:
+    plain = action.replace(".", "").replace("_", "").isalnum() and len(action) < 40
+    return f"the app has no action `{action}`" if plain else "the app has no action of that name"
+
+
+def _meant(action: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(action, list(known), 1)
+    return f"did you mean `{close[0]}`?" if close else "`bswirl keys` lists the actions"
+
+
+def _key(name: str, place: str) -> str:
+    """A key as Textual names it, from how people write it: `x`, `?`, `ctrl+x`, `^x`, `f2`, `space`."""
+    written = f"ctrl+{name[1:]}" if len(name) == 2 and name[0] == "^" else name
+    *modifiers, last = written.split("+") if len(written) > 1 else [written]
+    last = _character_to_key(last) if len(last) == 1 else _WRITTEN.get(last.lower(), last.lower())
+    fits = len(last) == 1 or last in _NAMES or last in actions.SIGNS
+    if not fits or not last.isprintable() or any(modifier not in _MODIFIERS for modifier in modifiers):
+        raise InputError(
+            f"{place}: that is no key",
+            "write a character, `space`, `f2`, `ctrl+x`, or what `bswirl keys` shows",
+        )
+    return "+".join([*modifiers, last])
+
+
+def _check_clashes(registry: Iterable[ActionSpec], wanted: Mapping[str, KeySettings]) -> None:
+    """Raises InputError where a key of the settings has another meaning in one place."""
+    specs = tuple(registry)
+    for spec in specs:
+        entry = wanted.get(spec.id)
+        if entry is None:
+            continue
+        for other in specs:
+            shared = [key for key in spec.keys if key in other.keys]
+            if other.id != spec.id and shared and _meet(spec.contexts, other.contexts):
+                key = actions.display_key(shared[0])
+                raise InputError(
+                    f"{entry.place}: `{key}` for `{spec.id}` is a key of `{other.id}` in the same place",
+                    f"give one of them another key; `{other.id}` can be mapped too",
+                )
+
+
+def _meet(one: Iterable[str], other: Iterable[str]) -> bool:
+    placed = frozenset().union(*PLACES)
+    extra = {*one, *other} - placed
+    places = [*PLACES, *(frozenset((actions.APP, name, actions.ROWS, actions.TEXT)) for name in extra)]
+    return any(set(one) & place and set(other) & place for place in places)

@@ -1,0 +1,132 @@
+"""Keys of one's own: what works, what is refused and where, and that everything follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.errors import ExitCode, InputError
+from bswirl.project import Project
+from bswirl_tui import actions, keymap
+from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.reader import Reader
+from tests.cli.conftest import Call, call
+from tests.tui.driving import main_screen, opened, press, says, shown, until
+
+__all__ = ["call"]  # a fixture
+
+
+@pytest.fixture(autouse=True)
+def usual_keys() -> Iterator[None]:
+    """The registry as it was."""
+    yield
+    actions.use(actions.DEFAULTS)
+
+
+def settings(project: Project, *lines: str) -> int:
+    """Adds a table [keys] to the settings; the line of its first entry."""
+    text = project.settings_file.read_text()
+    project.settings_file.write_text(text + "\n[keys]\n" + "\n".join(lines) + "\n")
+    return text.count("\n") + 3
+
+
+class TestRefused:
+    """Before the app opens, with the line."""
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ('"label.goood" = "x"', "the app has no action `label.goood` — did you mean `label.good`?"),
+            ('"label.good" = "j"', "`j` for `label.good` is a key of `move.down` in the same place"),
+            ('"label.good" = "0"', "a key of `label.bad`"),
+            ('"tree.backbone" = "?"', "a key of `app.help`"),
+            ('"label.good" = "hyper+x"', "that is no key"),
+            ('"label.good" = "\\u0007"', "that is no key"),
+            ('"label.good" = "ctrl+"', "that is no key"),
+            ('"label.good" = 1', "a text or a list of texts"),
+            ('"label.good" = []', "a text or a list of texts"),
+            ('"compare.pick" = "a"', "digits that count"),
+        ],
+    )
+    def test_with_file_and_line(self, tmp_path: Path, line: str, words: str) -> None:
+        project = Project.create(tmp_path / "p")
+        number = settings(project, line)
+        with pytest.raises(InputError) as refused:
+            BswirlApp(project)
+        assert f"{project.settings_file}, line {number}" in str(refused.value)
+        assert words in str(refused.value)
+
+    def test_same_key_in_two_lines(self, tmp_path: Path) -> None:
+        project = Project.create(tmp_path / "p")
+        settings(project, '"label.good" = "x"', '"label.bad" = "x"')
+        with pytest.raises(InputError, match="line"):
+            BswirlApp(project)
+
+
+class TestAllowed:
+    """What people write for a key, and keys that change places."""
+
+    @pytest.mark.parametrize(
+        ("written", "key"),
+        [("x", "X"), ("?", "?"), ("+", "+"), ("^x", "^x"), ("ctrl+x", "^x"), ("F2", "f2"), ("esc", "esc"),
+         ("space", "space"), ("question_mark", "?"), ("pgdn", "pgdn"), ("ä", "ä")],
+    )  # fmt: skip
+    def test_names(self, written: str, key: str) -> None:
+        found = actions.display_key(keymap._key(written, "here"))
+        assert found.lower() == key.lower()
+
+    def test_two_actions_change_places(self, tmp_path: Path) -> None:
+        project = Project.create(tmp_path / "p")
+        settings(project, '"label.good" = "0"', 'label.bad = ["1", "f2"]')
+        BswirlApp(project)
+        assert actions.spec("label.good").keys == ("0",)
+        assert actions.spec("label.bad").keys == ("1", "f2")
+
+    def test_places_know_every_context(self) -> None:
+        contexts = {context for spec in actions.DEFAULTS for context in spec.contexts}
+        assert frozenset().union(*keymap.PLACES) <= contexts
+
+
+def labelled(pilot: Pilot[int]) -> bool:
+    """Whether the step under the cursor has a label."""
+    action = main_screen(pilot).tree_view.action_here
+    return action is not None and action.label is not None
+
+
+async def test_everything_follows(project: Project) -> None:
+    """Key, footer, help and hints; the old key does nothing any more."""
+    settings(project, '"label.good" = "ctrl+g"', '"app.help" = "f2"', '"screen.back" = "f4"')
+    async with opened(project) as pilot:
+        assert "^g good" in says(pilot)
+        assert "f2 help" in says(pilot)
+        await press(pilot, "j", "1")
+        assert not labelled(pilot)
+        await press(pilot, "ctrl+g")
+        await until(pilot, lambda: labelled(pilot))
+        await press(pilot, "question_mark")
+        assert len(pilot.app.screen_stack) == 1
+        await press(pilot, "f2")
+        assert isinstance(pilot.app.screen, Reader)
+        assert "^g" in pilot.app.screen.plain
+        assert "f4 closes" in shown(pilot)
+        await press(pilot, "f4")
+        assert len(pilot.app.screen_stack) == 1
+
+
+def test_keys_command(call: Call, tmp_path: Path) -> None:
+    """Lists what holds in the project; without a project the usual keys."""
+    project = Project.create(tmp_path / "p")
+    settings(project, '"label.good" = ["x", "?"]', '"app.help" = "f1"', '"run.new" = "X"')
+    found = {entry["action"]: entry for entry in call("-p", project.root, "keys", "--json").json["actions"]}
+    assert found["label.good"]["keys"] == ["x", "?"]
+    assert found["label.bad"]["keys"] == ["0"]
+    assert len(found) == len(actions.DEFAULTS)
+    said = call("-p", project.root, "keys")
+    assert "x ?" in said.out
+    assert "label.good" in said.out
+    settings(Project.create(tmp_path / "q"), '"nothing" = "x"')
+    assert call("-p", tmp_path / "q", "keys").code == ExitCode.BAD_INPUT
+    assert call("keys").code == 0
