@@ -23,13 +23,25 @@ from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui import actions, glyphs, hangup, keymap
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
+from bswirl_tui.memory import Memory, Place
 from bswirl_tui.screens.dialogs import Confirm, Problem
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
+from bswirl_tui.terminal.kind import drop_unfit_colours
 from bswirl_tui.terminal.thin import ThinDriver
 from bswirl_tui.text import count, line
-from bswirl_tui.themes import DARK, FALLBACK_VARIABLES, LIGHT, PLAIN, THEMES, fitting_theme, palette
+from bswirl_tui.themes import (
+    ASCII_BORDERS,
+    BORDERS,
+    DARK,
+    FALLBACK_VARIABLES,
+    ORDER,
+    PLAIN,
+    THEMES,
+    fitting_theme,
+    palette,
+)
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
 if TYPE_CHECKING:
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
 NEXT_REFRESH_SECONDS = 0.5  # between refreshes
+KEEP_SECONDS = 1.0  # until a new place is noted
 
 
 class BswirlApp(App[int]):
@@ -52,7 +65,19 @@ class BswirlApp(App[int]):
     ENABLE_COMMAND_PALETTE = False  # ours opens it; Textual would add keys of its own
     NOTIFICATION_TIMEOUT = 8
 
-    def __init__(self, project: Project, auditor: str | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        auditor: str | None = None,
+        *,
+        memory: Memory | None = None,
+        fresh: bool = False,
+        tour: bool = True,
+    ) -> None:
+        """Without a memory, nothing is remembered and no tour offers itself.
+
+        Raises InputError where the project's settings are wrong, its keys among them.
+        """
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.animation_level = "none"
         self.project = project
@@ -63,6 +88,11 @@ class BswirlApp(App[int]):
         keys = load_settings(project).keys
         actions.use(keymap.mapped(keys))
         self.set_keymap(keymap.textual_keymap(keys))
+        self._memory = memory
+        self.place_before = memory.place() if memory is not None and not fresh else None
+        self._tour = tour
+        self._place: Place | None = None
+        self._keeping: Timer | None = None
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         for theme in THEMES:
@@ -75,7 +105,7 @@ class BswirlApp(App[int]):
         return connect(self.project, auditor=self.auditor)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return dict(FALLBACK_VARIABLES)
+        return FALLBACK_VARIABLES | (ASCII_BORDERS if glyphs.glyphs() is glyphs.ASCII else BORDERS)
 
     def get_driver_class(self) -> type[Driver]:
         fitting = super().get_driver_class()
@@ -89,7 +119,28 @@ class BswirlApp(App[int]):
         self.refresh_state()
 
     def on_unmount(self) -> None:
+        self._keep_place()
         self.link.stop()
+
+    # what is remembered
+
+    def remember(self, place: Place) -> None:
+        """Notes where one is, soon: moving on costs no file each time."""
+        self._place = place
+        if self._memory is not None and self._keeping is None:
+            self._keeping = self.set_timer(KEEP_SECONDS, self._keep_place)
+
+    def _keep_place(self) -> None:
+        self._keeping = None
+        if self._memory is not None and self._place is not None:
+            self._memory.keep(self._place)
+
+    def wants_tour(self) -> bool:
+        """Whether the tour offers itself; it does so once to a user."""
+        if self._memory is None or not self._tour or self._memory.tour_seen:
+            return False
+        self._memory.see_tour()
+        return True
 
     # calls to the owner
 
@@ -255,7 +306,7 @@ class BswirlApp(App[int]):
         self.refresh(layout=True)
 
     def action_app_theme_next(self) -> None:
-        order = (DARK, LIGHT, PLAIN) if not self.no_color else (PLAIN,)
+        order = ORDER if not self.no_color else (PLAIN,)
         self.theme = order[(order.index(self.theme) + 1) % len(order)] if self.theme in order else DARK
 
     def action_app_end(self) -> None:
@@ -272,17 +323,26 @@ class BswirlApp(App[int]):
         self._close_messages_no_wait()
 
 
-def run(project: Project, auditor: str | None = None) -> int:
+def run(
+    project: Project,
+    auditor: str | None = None,
+    *,
+    ascii_only: bool = False,
+    fresh: bool = False,
+    tour: bool = True,
+    mouse: bool = True,
+) -> int:
     """Opens the app on a project and returns its exit code.
 
     Raises UsageError where there is no terminal, BswirlError where the app fails.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the app needs a terminal", "`bswirl stats` and `bswirl tree` work without one")
-    glyphs.use(glyphs.fitting_set())
-    app = BswirlApp(project, auditor)
+    drop_unfit_colours(os.environ)
+    glyphs.use(glyphs.ASCII if ascii_only else glyphs.fitting_set())
+    app = BswirlApp(project, auditor, memory=Memory(project.root), fresh=fresh, tour=tour)
     with hangup.leave_when_terminal_is_gone(app):
-        code = app.run()
+        code = app.run(mouse=mouse)
     error = app._exception
     if error is not None:
         raise BswirlError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bswirl.errors import InputError
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import clean
 
@@ -87,6 +88,14 @@ def first_sampled(client: Client) -> int:
     """Where in the list of all questions, by number, the first with samples stands; 0 where none has."""
     rows, _ = client.questions(filter="sampled", limit=1)
     return place_of(client, rows[0].question_id) if rows else 0
+
+
+def number_of(client: Client, address: str) -> int | None:
+    """The number of the question at `dataset:id`; None where there is none."""
+    try:
+        return client.tree(address).question.question_id
+    except InputError:
+        return None
 
 
 def place_of(client: Client, wanted: int) -> int:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 DARK = "bswirl-dark"
 LIGHT = "bswirl-light"
+CONTRAST = "bswirl-contrast"
 PLAIN = "ansi-dark"  # Textual's own: the terminal's sixteen colours and its background
+ORDER = (DARK, LIGHT, CONTRAST, PLAIN)
+_NAMES = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, "plain": PLAIN}  # for $BSWIRL_THEME
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,17 @@ _PALETTES = {
         muted="#57616d",
         faint="#9aa3ad",
         strong="bold #0c1116",
+    ),
+    CONTRAST: _palette(
+        good="#7dff7d",
+        bad="#ffa099",
+        warn="#ffd75f",
+        accent="#8fd3ff",
+        human="#f0b3ff",
+        answer="#5ff5f5",
+        muted="#e0e0e0",
+        faint="#b8b8b8",
+        strong="bold #ffffff",
     ),
     PLAIN: _palette(
         good="green",
@@ -120,6 +134,30 @@ THEMES = (
             "input-selection-background": "#c5dcf8",
         },
     ),
+    Theme(
+        name=CONTRAST,
+        primary="#8fd3ff",
+        secondary="#5ff5f5",
+        warning="#ffd75f",
+        error="#ffa099",
+        success="#7dff7d",
+        accent="#8fd3ff",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#1c1c1c",
+        dark=True,
+        variables={
+            "rule": "#b8b8b8",
+            "cursor": "#003a80",
+            "cursor-blurred": "#303030",
+            "text-muted": "#e0e0e0",
+            "block-cursor-foreground": "#ffffff",
+            "block-cursor-background": "#003a80",
+            "block-cursor-text-style": "none",
+            "input-selection-background": "#003a80",
+        },
+    ),
 )
 
 # What the style sheet names and Textual's own themes do not define.
@@ -128,6 +166,10 @@ FALLBACK_VARIABLES = {
     "cursor": "ansi_default",
     "cursor-blurred": "ansi_default",
 }
+
+# Borders by what they are around: panes, windows, fields.
+BORDERS = {"edge": "solid", "frame": "round", "field": "tall"}
+ASCII_BORDERS = dict.fromkeys(BORDERS, "ascii")
 
 
 # Colours of lines that also those tell apart who do not see every hue (after Okabe and Ito, fitted to each
@@ -151,7 +193,7 @@ def palette(app: App[Any]) -> Palette:
 
 
 def fitting_theme(color_system: str | None, *, no_color: bool) -> str:
-    """The theme for a terminal: our colours where it shows at least 256, else its own sixteen."""
+    """The theme for a terminal: $BSWIRL_THEME where it shows at least 256 colours, else its own sixteen."""
     if no_color or color_system in (None, "standard", "windows"):
         return PLAIN
-    return LIGHT if os.environ.get("BSWIRL_THEME") == "light" else DARK
+    return _NAMES.get(os.environ.get("BSWIRL_THEME", ""), DARK)

@@ -18,6 +18,7 @@ from bswirl import __version__
 from bswirl.cli.endpoints import endpoint_findings, probe_findings, probes, trust_endpoint
 from bswirl.cli.findings import Finding
 from bswirl.cli.invocation import Invocation, pass_invocation
+from bswirl.cli.line import line_findings
 from bswirl.cli.output import cell, json_option, note, print_json, print_table
 from bswirl.errors import BswirlError, ExitCode
 from bswirl.records import to_json
@@ -235,4 +236,4 @@ def gibibytes(size: float) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-CHECKS = (_versions, _devices, _weights, _project, _endpoints, _session)
+CHECKS = (_versions, _devices, _weights, _project, _endpoints, _session, line_findings)

@@ -10,7 +10,7 @@ import click
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _MADE = "<!-- Made by `make docs` from the code. -->"
-_KEYS = """Give an action other keys in the project's `bswirl.toml`; footer, help, palette and `bswirl keys` follow:
+_KEYS = """Give an action other keys in `bswirl.toml`; footer, help, palette and `bswirl keys` follow:
 
 ```toml
 [keys]
@@ -18,7 +18,7 @@ _KEYS = """Give an action other keys in the project's `bswirl.toml`; footer, hel
 "question.search" = ["/", "ctrl+f"]
 ```
 
-Keys are written as here: a character, `space`, `enter`, `f2`, `ctrl+x` or `^x`. An action that does not exist,
+Keys are written as here: a character, `space`, `enter`, `f2`, `ctrl+x` or `^x`. An action that is not there,
 and a key that would mean two things in one place, is an error that names the line; nothing opens until it is
 mended."""
 

@@ -67,26 +67,39 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 )
 @click.option("-p", "--project", metavar="DIR", help="The project; else $BSWIRL_PROJECT, else this folder.")
 @click.option("--as", "auditor", metavar="NAME", help="Who labels, where people share an account.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="The app draws with plain ASCII signs.")
+@click.option("--no-mouse", is_flag=True, help="The app leaves the mouse to the terminal, to mark and copy.")
+@click.option("--fresh", is_flag=True, help="The app begins anew, not where you were.")
+@click.option("--no-tour", is_flag=True, help="The app leaves out the lines for newcomers.")
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
 @click.version_option(__version__, prog_name="bswirl", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, project: str | None, auditor: str | None, debug: bool) -> None:
+def cli(
+    context: click.Context,
+    project: str | None,
+    auditor: str | None,
+    ascii_only: bool,
+    no_mouse: bool,
+    fresh: bool,
+    no_tour: bool,
+    debug: bool,
+) -> None:
     """Look at the rewards a judge gives to single reasoning steps, correct them, and train on them.
 
     Without a command, bswirl opens the app on the project.
     """
     context.obj = Invocation(project_option=project, auditor=auditor, debug=debug)
     if context.invoked_subcommand is None:
-        _open(context)
+        _open(context, ascii_only=ascii_only, fresh=fresh, tour=not no_tour, mouse=not no_mouse)
 
 
-def _open(context: click.Context) -> None:
+def _open(context: click.Context, **how: bool) -> None:
     invocation: Invocation = context.obj
     if sys.stdin.isatty() and sys.stdout.isatty():
         project = invocation.project()
         from bswirl_tui.app import run
 
-        context.exit(run(project, auditor=invocation.auditor))
+        context.exit(run(project, auditor=invocation.auditor, **how))
     from bswirl.cli.look import stats
 
     context.invoke(stats)

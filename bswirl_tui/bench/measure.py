@@ -143,7 +143,8 @@ def _first_screen(project: Project) -> float:
 
 
 def _app(project: Project) -> Terminal:
-    return _at_terminal([sys.executable, "-P", "-m", "bswirl.cli", "-p", str(project.root)])
+    command = [sys.executable, "-P", "-m", "bswirl.cli", "-p", str(project.root), "--fresh", "--no-tour"]
+    return _at_terminal(command)
 
 
 def _moves(terminal: Terminal, count: int, mark: re.Pattern[bytes]) -> dict[str, Any]:
@@ -227,7 +228,7 @@ def _replay(project: Project, updates: int, report: Path) -> dict[str, Any]:
 
 
 def _at_terminal(command: Sequence[str]) -> Terminal:
-    return Terminal(command, PYTHONPATH=_path())
+    return Terminal(command, PYTHONPATH=_path(), XDG_STATE_HOME=os.devnull)  # it remembers nothing
 
 
 def _path() -> str:

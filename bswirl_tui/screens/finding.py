@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bswirl.records import QuestionTree
 from bswirl_tui import actions
+from bswirl_tui.memory import Place
 from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.inspecting import Inspecting
 from bswirl_tui.visits import Visit, Visits
@@ -102,13 +103,20 @@ class Finding(Inspecting):
             self._land_on = Visit(question_id, key, comparing)
             self.open_question(question_id)
 
+    def land(self, question_id: int, place: Place) -> None:
+        """Has the cursor go there when that question's tree, which the list shall select, is there."""
+        self._land_on = Visit(question_id, place.key, place.comparing)
+        self.set_comparing(place.comparing)
+
     # history
 
     def seen(self) -> None:
         """Notes what is on screen."""
         outline, key = self.tree_view.outline, self.tree_view.key
         if outline is not None and key is not None and not self.awaits_tree and self._land_on is None:
-            self.visits.see(Visit(outline.tree.question.question_id, key, self.comparing))
+            question = outline.tree.question
+            self.visits.see(Visit(question.question_id, key, self.comparing))
+            self.bswirl.remember(Place(question.address, key, self.comparing))
 
     def action_view_back(self) -> None:
         self._travel(-1)

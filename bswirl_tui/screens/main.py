@@ -18,7 +18,7 @@ from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
-from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled
+from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled, number_of, place_of
 from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.comparing import Comparing
 from bswirl_tui.screens.dialogs import Choice, Choose
@@ -31,6 +31,7 @@ from bswirl_tui.widgets.detail import DetailView
 from bswirl_tui.widgets.question_list import PAGE, QuestionList
 from bswirl_tui.widgets.row_list import RowList
 from bswirl_tui.widgets.search_line import SearchLine
+from bswirl_tui.widgets.tour import Tour
 from bswirl_tui.widgets.tree_view import TreeView
 
 if TYPE_CHECKING:
@@ -39,12 +40,9 @@ if TYPE_CHECKING:
 
 KEPT_DETAILS = 300
 EMPTY_PROJECT = (
-    "This project has no questions yet. Bring some in from a shell:",
-    "",
+    "This project has no questions yet. In a shell,",
     "  bswirl import gsm8k FILE",
-    "  bswirl import branched FILE",
-    "",
-    "They appear here at once.",
+    "brings some in, here at once; `bswirl import --help` names the formats.",
 )
 
 
@@ -70,6 +68,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
                 yield Rule(id="work-rule")
                 yield DetailView(id="detail")
                 yield CompareView(id="compare")
+        yield Tour()
         yield SearchLine()
         yield KeyBar()
 
@@ -98,12 +97,27 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
     def _begin(self) -> None:
         self.tree_view.clear(f"reaching the project{glyphs().ellipsis}")
-        self.bswirl.ask_owner(self, "start", first_sampled, self._started, failed=self._not_started)
+        place = self.bswirl.place_before
 
-    def _started(self, index: int) -> None:
+        def work(client: Client) -> tuple[int, int | None]:
+            question_id = None if place is None else number_of(client, place.address)
+            return (
+                first_sampled(client) if question_id is None else place_of(client, question_id)
+            ), question_id
+
+        self.bswirl.ask_owner(self, "start", work, self._started, failed=self._not_started)
+
+    def _started(self, found: tuple[int, int | None]) -> None:
+        index, question_id = found
         self._begun = True
         self.tree_view.clear()
+        place = self.bswirl.place_before
+        if place is not None and question_id is not None:
+            self.land(question_id, place)
+            self.tell("You are where you were; `bswirl --fresh` begins anew.")
         self.questions.reset(Query(), index)
+        if self.bswirl.wants_tour():
+            self.action_view_tour()
 
     def _not_started(self, error: BswirlError) -> None:
         self.tree_view.clear("The project's owner could not be reached.")
@@ -313,6 +327,10 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
     def action_view_gold(self) -> None:
         self.detail_view.toggle_gold()
         self.compare_view.set_gold(self.detail_view.show_gold)
+
+    def action_view_tour(self) -> None:
+        tour = self.query_one(Tour)
+        tour.display = not tour.display
 
     def action_view_list(self) -> None:
         if self.comparing:

@@ -13,6 +13,8 @@ from typing import Any
 from rich.cells import cell_len
 from textual.drivers.linux_driver import LinuxDriver
 
+from bswirl_tui.glyphs import ASCII, glyphs
+from bswirl_tui.terminal.plain_ascii import to_ascii
 from bswirl_tui.terminal.sgr import PLAIN, Look, blank, change, changed_by, fit_for_blank
 
 Cell = tuple[str, Look]  # a character with what combines with it; "" where a wide one goes on
@@ -146,6 +148,9 @@ class ThinDriver(LinuxDriver):
     def __init__(self, *about: Any, **options: Any) -> None:
         super().__init__(*about, **options)
         self.thin = ThinWriter()
+        self.ascii_only = glyphs() is ASCII
 
     def write(self, data: str) -> None:
+        if self.ascii_only:
+            data = to_ascii(data)
         super().write(self.thin.thinned(data))

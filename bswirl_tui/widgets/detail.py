@@ -15,7 +15,7 @@ class DetailView(TextView):
     """Shows at once what the tree knows, and the rest when it comes."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+        super().__init__(id=id, placeholder="What is known of the step under the cursor.")
         self.name_pane(Text(" Detail "))
         self.auditor = ""
         self.show_gold = False

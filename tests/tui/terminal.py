@@ -28,11 +28,13 @@ class Terminal:
         project: Path,
         size: tuple[int, int] = (100, 30),
         runner: Sequence[str] = ("-m", "bswirl.cli"),
+        options: Sequence[str] = ("--no-tour", "--fresh"),
         **environment: str,
     ) -> None:
         keep = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-        variables = {**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **environment}
-        command = [sys.executable, *runner, "-p", str(project)]
+        variables = {**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+        variables |= {"XDG_STATE_HOME": str(project.parent / "state"), **environment}
+        command = [sys.executable, *runner, "-p", str(project), *options]
         self.output = b""
         self.pid, self.master = pty.fork()
         if self.pid == 0:

@@ -1,0 +1,70 @@
+"""What the app remembers of a user from one start to the next: the place in each project, and the tour.
+
+It lies in the user's state folder. Losing it loses nothing that matters: no failure to read or write counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_TOUR = "tour-seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A question by its address, the line under the cursor, and whether siblings stood side by side."""
+
+    address: str
+    key: int
+    comparing: bool = False
+
+
+class Memory:
+    """Of one user and one project."""
+
+    def __init__(self, project: Path, folder: Path | None = None) -> None:
+        self._folder = folder or state_folder()
+        name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
+        self._place_file = self._folder / "places" / f"{name}.json"
+        self._kept: Place | None = None
+
+    @property
+    def tour_seen(self) -> bool:
+        return (self._folder / _TOUR).exists()
+
+    def see_tour(self) -> None:
+        """The tour is not shown by itself any more."""
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / _TOUR).touch()
+
+    def place(self) -> Place | None:
+        """Where one was; None where nobody knows."""
+        try:
+            found = json.loads(self._place_file.read_text(encoding="utf-8"))
+            return Place(str(found["address"]), int(found["key"]), found["comparing"] is True)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, place: Place) -> None:
+        """Notes where one is."""
+        if place == self._kept:
+            return
+        draft = self._place_file.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            self._place_file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(asdict(place)), encoding="utf-8")
+            draft.replace(self._place_file)
+            self._kept = place
+
+
+def state_folder() -> Path:
+    """The user's folder for what programs remember: `$XDG_STATE_HOME/bswirl`, usually in ~/.local/state."""
+    import platformdirs
+
+    return platformdirs.user_state_path("bswirl")

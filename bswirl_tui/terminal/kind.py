@@ -1,0 +1,22 @@
+"""What stands between the app and the person: a multiplexer, and which colours pass it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+
+def multiplexer(environment: MutableMapping[str, str]) -> str:
+    """`tmux`, `screen` or nothing: the innermost one, as far as the environment says."""
+    term = environment.get("TERM", "")
+    if "TMUX" in environment:
+        return "tmux"
+    return "screen" if "STY" in environment or term.startswith("screen") else ""
+
+
+def drop_unfit_colours(environment: MutableMapping[str, str]) -> None:
+    """Takes back a claim of 24-bit colours that does not hold inside GNU screen.
+
+    Screen hands on the COLORTERM of the terminal it was started in, and reads those sequences as others.
+    """
+    if multiplexer(environment) == "screen":
+        environment.pop("COLORTERM", None)
