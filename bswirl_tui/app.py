@@ -17,7 +17,7 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.timer import Timer
 
-from bswirl.errors import BswirlError, UsageError
+from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.project import Project, load_settings
 from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui import actions, glyphs, hangup, keymap
@@ -74,10 +74,7 @@ class BswirlApp(App[int]):
         fresh: bool = False,
         tour: bool = True,
     ) -> None:
-        """Without a memory, nothing is remembered and no tour offers itself.
-
-        Raises InputError where the project's settings are wrong, its keys among them.
-        """
+        """Without a memory, nothing is remembered and no tour offers itself."""
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.animation_level = "none"
         self.project = project
@@ -85,9 +82,7 @@ class BswirlApp(App[int]):
         self.state = AppState(project.root.name, auditor or "")
         self.link = Link(self, self._connect)
         self.sitting: Sitting | None = None  # at the audit queue
-        keys = load_settings(project).keys
-        actions.use(keymap.mapped(keys))
-        self.set_keymap(keymap.textual_keymap(keys))
+        self._keys_problem = self._take_keys()
         self._memory = memory
         self.place_before = memory.place() if memory is not None and not fresh else None
         self._tour = tour
@@ -98,6 +93,20 @@ class BswirlApp(App[int]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color)
+
+    def _take_keys(self) -> InputError | None:
+        """Lays the settings' keys over the usual ones; returns what is wrong with them, and the usual ones hold."""
+        actions.use(actions.DEFAULTS)
+        try:
+            keys = load_settings(self.project).keys
+        except InputError:
+            return None  # the owner says so too, and better
+        try:
+            actions.use(keymap.mapped(keys))
+        except InputError as error:
+            return error
+        self.set_keymap(keymap.textual_keymap(keys))
+        return None
 
     def _connect(self) -> Client:
         from bswirl.client import connect
@@ -117,6 +126,8 @@ class BswirlApp(App[int]):
     def on_mount(self) -> None:
         self.link.start()
         self.refresh_state()
+        if self._keys_problem is not None:
+            self.call_after_refresh(self.show_problem, self._keys_problem)
 
     def on_unmount(self) -> None:
         self._keep_place()

@@ -9,9 +9,10 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.errors import ExitCode, InputError
-from bswirl.project import Project
+from bswirl.project import Project, load_settings
 from bswirl_tui import actions, keymap
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.dialogs import Problem
 from bswirl_tui.screens.reader import Reader
 from tests.cli.conftest import Call, call
 from tests.tui.driving import main_screen, opened, press, says, shown, until
@@ -55,7 +56,7 @@ class TestRefused:
         project = Project.create(tmp_path / "p")
         number = settings(project, line)
         with pytest.raises(InputError) as refused:
-            BswirlApp(project)
+            keymap.mapped(load_settings(project).keys)
         assert f"{project.settings_file}, line {number}" in str(refused.value)
         assert words in str(refused.value)
 
@@ -63,7 +64,17 @@ class TestRefused:
         project = Project.create(tmp_path / "p")
         settings(project, '"label.good" = "x"', '"label.bad" = "x"')
         with pytest.raises(InputError, match="line"):
-            BswirlApp(project)
+            keymap.mapped(load_settings(project).keys)
+
+    async def test_app_says_so_and_has_the_usual_keys(self, project: Project) -> None:
+        """Nobody is locked out."""
+        settings(project, '"label.good" = "j"', '"label.bad" = "x"')
+        async with opened(project) as pilot:
+            assert isinstance(pilot.app.screen, Problem)
+            assert "is a key of `move.down`" in pilot.app.screen._error.message
+            assert "That did not work" in shown(pilot)
+            await press(pilot, "enter")
+            assert "0 bad" in says(pilot)
 
 
 class TestAllowed:

@@ -120,7 +120,8 @@ class TestMultiplexers:
             assert "? help" in lines[-1]
             subprocess.run([*tmux, "send-keys", "?"], check=True)
             screen("esc closes")
-            subprocess.run([*tmux, "send-keys", "Escape"], check=True)
+            subprocess.run([*tmux, "send-keys", "q"], check=True)
+            screen("1 good")
             subprocess.run([*tmux, "send-keys", "J"], check=True)
             screen("3*4=12 pens")
             subprocess.run([*tmux, "send-keys", "q"], check=True)
