@@ -95,7 +95,7 @@ class BswirlApp(App[int]):
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color)
 
     def _take_keys(self) -> InputError | None:
-        """Lays the settings' keys over the usual ones; returns what is wrong with them, and the usual ones hold."""
+        """Lays the settings' keys over the usual ones; returns what is wrong; then the usual ones hold."""
         actions.use(actions.DEFAULTS)
         try:
             keys = load_settings(self.project).keys
