@@ -220,6 +220,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
                 7,
             ),
             (
+                "audit.pick",
+                "2 3 4 5 6 7 8 9 minus",
+                "pick",
+                "After r: the reason with that number, 1 and 0 too; t types one, - takes it away.",
+                0,
+                False,
+                True,
+            ),
+            (
                 "audit.undo",
                 "backspace",
                 "undo",

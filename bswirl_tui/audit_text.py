@@ -16,6 +16,7 @@ from bswirl_tui.text import BLANK, Paragraph, clean, count, heading, joined, lin
 from bswirl_tui.themes import Palette
 
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
+_OTHER_REASONS = (("t", "in words"), ("-", "no reason"))
 ORDERS = {
     "random": ("random", "any judged step: every vote counts for the report", "judged steps"),
     "judge-split": (
@@ -167,6 +168,16 @@ def label_paragraph(label: Label, colours: Palette) -> Paragraph:
     reason = line(label.reason, limit=400) if label.reason else Text()
     reason.no_wrap = False
     return Paragraph(joined([name, Text(WORDS[label.value], colours.strong), reason], style=colours.faint))
+
+
+def reason_paragraphs(reasons: Sequence[str], colours: Palette) -> list[Paragraph]:
+    """The short list with its keys, as many to a line as fit."""
+    keyed = zip("1234567890", reasons, strict=False)
+    pieces = [Text.assemble((key, colours.accent), " ") + line(reason, limit=60) for key, reason in keyed]
+    pieces += [Text.assemble((key, colours.accent), f" {name}") for key, name in _OTHER_REASONS]
+    for piece in pieces:
+        piece.no_wrap = False
+    return [Paragraph(joined(pieces, "   "))]
 
 
 def looked_at_note(entry: Entry) -> str:

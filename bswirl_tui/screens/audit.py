@@ -16,13 +16,14 @@ from bswirl_tui.audit_text import (
     headline,
     item_document,
     looked_at_note,
+    reason_paragraphs,
     reveal_paragraphs,
     waiting_paragraphs,
 )
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.base import SubScreen
-from bswirl_tui.screens.dialogs import Ask, Choice, Choose, Confirm
+from bswirl_tui.screens.dialogs import Ask, Confirm
 from bswirl_tui.sitting import Entry, Sitting
 from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
@@ -30,9 +31,7 @@ from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
-_REASON_KEYS = "1234567890abcdefghijklmnopqrsuvwxyz"  # t types one
 NO_GUIDELINES = "No guidelines: `[audit] guidelines` in bswirl.toml names a file."
-_TYPED, _NONE = "typed", "none"
 
 
 class AuditScreen(AuditEntry, SubScreen):
@@ -44,6 +43,7 @@ class AuditScreen(AuditEntry, SubScreen):
         super().__init__(state)
         self.sitting = sitting
         self._reasons: tuple[str, ...] = ()
+        self._choosing = False  # the next key picks a reason
         self._drawn: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -118,6 +118,10 @@ class AuditScreen(AuditEntry, SubScreen):
         self._show_item()
         last = sitting.looked_at or (sitting.entries[-1] if sitting.entries else None)
         name = " This step " if sitting.looked_at is not None else " Your last vote "
+        if self._choosing:
+            self.last_view.name_pane(Text(" Why? "))
+            self.last_view.show(reason_paragraphs(self._reasons, colours))
+            return
         self.last_view.name_pane(Text(name))
         self.last_view.show(reveal_paragraphs(last, sitting, colours))
 
@@ -151,10 +155,16 @@ class AuditScreen(AuditEntry, SubScreen):
     # votes
 
     def action_audit_good(self) -> None:
-        self._vote("1")
+        if self._choosing:
+            self.action_audit_pick("1")
+        else:
+            self._vote("1")
 
     def action_audit_bad(self) -> None:
-        self._vote("0")
+        if self._choosing:
+            self.action_audit_pick("0")
+        else:
+            self._vote("0")
 
     def action_audit_unsure(self) -> None:
         self._vote("unsure")
@@ -163,6 +173,7 @@ class AuditScreen(AuditEntry, SubScreen):
         self._vote("skip")
 
     def _vote(self, value: str) -> None:
+        self._choosing = False
         if not self.sitting.vote(value) and self.sitting.shown is None:
             self.bswirl.warn("There is no step on screen yet: the key was not taken.")
 
@@ -189,31 +200,42 @@ class AuditScreen(AuditEntry, SubScreen):
     # reasons
 
     def action_audit_reason(self) -> None:
-        """Each of the short list has a key."""
-        sitting = self.sitting
-        if sitting.shown is None:
+        """The next key picks; on this screen and not in a dialog, so that no fast key goes astray."""
+        if self.sitting.shown is not None:
+            self._choosing = not self._choosing
+            self.show_sitting()
+
+    def action_audit_pick(self, key: str) -> None:
+        if not self._choosing:
             return
-        entry, item = sitting.looked_at, sitting.shown
+        self._choosing = False
+        place = 9 if key == "0" else int(key) - 1 if key.isdigit() else None
+        if place is None:
+            self.sitting.give_reason(None)
+        elif place < len(self._reasons):
+            self.sitting.give_reason(self._reasons[place])
+        else:
+            self.bswirl.warn("There is no reason with that number.")
+        self.show_sitting()
+
+    def _type_reason(self) -> None:
+        """A line of words, or the number of one on the short list."""
+        sitting, item, entry = self.sitting, self.sitting.shown, self.sitting.looked_at
+        self._choosing = False
+        self.show_sitting()
+        if item is None:
+            return
+
+        def give(words: str | None) -> None:
+            if words is None or sitting.shown is not item or sitting.looked_at is not entry:
+                return
+            words = words.strip()
+            number = int(words) if words.isascii() and words.isdigit() else 0
+            listed = 0 < number <= len(self._reasons)
+            sitting.give_reason(self._reasons[number - 1] if listed else words or None)
+
         known = entry.now.reason if entry is not None else sitting.reason
-        choices = [
-            Choice(reason, reason, key=_REASON_KEYS[place] if place < len(_REASON_KEYS) else "")
-            for place, reason in enumerate(self._reasons)
-        ]
-        choices.append(Choice(_TYPED, "in words", "type a reason", key="t"))
-        if known:
-            choices.append(Choice(_NONE, "no reason", key="minus"))
-
-        def give(reason: str | None) -> None:
-            if reason is not None and sitting.shown is item and sitting.looked_at is entry:
-                sitting.give_reason(reason.strip() or None)
-
-        def chosen(value: str | None) -> None:
-            if value == _TYPED:
-                self.app.push_screen(Ask("Why?", item.detail.action.text[:400], known or ""), give)
-            elif value is not None:
-                give("" if value == _NONE else value)
-
-        self.app.push_screen(Choose("Why?", choices, known), chosen)
+        self.app.push_screen(Ask("Why?", item.detail.action.text[:400], known or ""), give)
 
     # elsewhere
 
@@ -244,6 +266,9 @@ class AuditScreen(AuditEntry, SubScreen):
         self.choose_order()
 
     def action_audit_guidelines(self) -> None:
+        if self._choosing:
+            self._type_reason()
+            return
         self.toggle_class("-guided")
         if self.focused is None or not self.focused.display:
             self.item_view.focus()
@@ -255,7 +280,9 @@ class AuditScreen(AuditEntry, SubScreen):
         self.focus_previous()
 
     def action_screen_back(self) -> None:
-        if self.sitting.looked_at is not None:
+        if self._choosing:
+            self.action_audit_reason()
+        elif self.sitting.looked_at is not None:
             self.sitting.go_on()
         else:
             self.app.pop_screen()

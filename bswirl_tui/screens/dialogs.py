@@ -107,6 +107,8 @@ class Choose(Dialog[str]):
         rows.focus()
 
     def on_key(self, event: events.Key) -> None:
+        if not self.is_current:  # chosen already; a fast key came behind
+            return
         for choice in self._choices:
             if choice.key and event.key == choice.key:
                 event.stop()

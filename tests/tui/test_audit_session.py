@@ -1,0 +1,155 @@
+"""An audit at a real terminal: votes, undo, notes, lines that drop, an owner that dies; then the record.
+
+BSWIRL_LONG_AUDIT=1 makes it an hour's work: 300 votes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bswirl.client import Client, connect
+from bswirl.project import Project
+from bswirl.records import Label
+from bswirl.settings.audit import DEFAULT_REASONS
+from tests.tui import content
+from tests.tui.terminal import Terminal
+
+VOTES = 300 if os.environ.get("BSWIRL_LONG_AUDIT") else 30
+VALUES = {"1": "1", "0": "0", "u": "unsure", "s": "skip"}
+Row = tuple[str, str | None, bool]
+
+
+@dataclass
+class Script:
+    """What is keyed, and the rows that it must leave."""
+
+    rng: random.Random
+    rows: list[Row] = field(default_factory=list)
+    standing: int = 0  # votes that can be taken back
+
+    def keys(self) -> bytes:
+        """The keys of one vote, with a note, a flag or an undo now and then."""
+        if self.standing and self.rng.random() < 0.15:
+            self.standing -= 1
+            self.rows.append(("withdrawn", None, False))
+            return b"\x7f"
+        keys, reason, flagged = b"", None, self.rng.random() < 0.1
+        if self.rng.random() < 0.3:
+            place = self.rng.randrange(len(DEFAULT_REASONS))
+            keys, reason = f"r{place + 1}".encode(), DEFAULT_REASONS[place]
+        key = self.rng.choice("1110000us")
+        self.rows.append((VALUES[key], reason, flagged))
+        self.standing += 1
+        return keys + (b"f" if flagged else b"") + key.encode()
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Project]:
+    """A project with more steps than votes."""
+    project = Project.create(tmp_path / "pens")
+    with project.settings_file.open("a") as file:
+        file.write("\n[audit]\nrepeats = 0.0\n")
+    with connect(project, auditor="bob") as client:
+        content.fill(client, 12 + VOTES // 4)
+        yield project
+        client.stop_owner()
+
+
+def rows_of(client: Client) -> list[Label]:
+    return list(reversed(client.labels(10_000)))
+
+
+def wait_for_rows(client: Client, terminal: Terminal, count: int) -> None:
+    end = time.monotonic() + 60
+    while len(rows_of(client)) < count:
+        assert time.monotonic() < end, (len(rows_of(client)), count, terminal.output[-1500:])
+        terminal.read(0.05)
+
+
+def open_queue(terminal: Terminal) -> None:
+    terminal.wait_for(b"are left")
+    terminal.press(b"a")
+    terminal.wait_for(b"enter begins")
+    terminal.press(b"\r")
+    terminal.wait_for(b"to judge")
+
+
+def type_votes(terminal: Terminal, script: Script, count: int, bob: Client) -> None:
+    """As fast as steps come: at most two votes ahead of the record."""
+    for _ in range(count):
+        terminal.press(script.keys())
+        wait_for_rows(bob, terminal, len(script.rows) - 2)
+
+
+class TestSession:
+    """The record holds exactly what was keyed."""
+
+    def test_votes_undo_notes_and_drops(self, large: Project) -> None:
+        """Three terminals, two of which drop, and an owner that is killed."""
+        script, third = Script(random.Random(4)), VOTES // 3
+        with connect(large, auditor="bob") as bob:
+            with Terminal(large.root, (100, 30)) as terminal:
+                open_queue(terminal)
+                type_votes(terminal, script, third, bob)
+                wait_for_rows(bob, terminal, len(script.rows))
+                terminal.close()  # the line drops
+                terminal.ended()
+            with Terminal(large.root, (100, 30)) as terminal:
+                open_queue(terminal)
+                type_votes(terminal, script, third // 2, bob)
+                os.kill(bob.owner["pid"], signal.SIGKILL)
+                type_votes(terminal, script, third - third // 2, bob)
+                wait_for_rows(bob, terminal, len(script.rows))
+                terminal.kill(signal.SIGKILL)
+                terminal.ended()
+            with Terminal(large.root, (100, 30)) as terminal:
+                open_queue(terminal)
+                type_votes(terminal, script, third, bob)
+                terminal.press(b"qq")  # it ends when everything is recorded
+                assert terminal.ended() == 0
+            labels = rows_of(bob)
+        assert [(label.value, label.reason, label.flagged) for label in labels] == script.rows
+        standing: list[int] = []
+        for before, label in zip([None, *labels], labels, strict=False):
+            if label.value == "withdrawn":
+                assert label.action_id == standing.pop()
+            else:
+                if before is not None and before.value == "withdrawn":
+                    assert label.action_id == before.action_id  # its step was shown again
+                    assert label.after_reveal
+                standing.append(label.action_id)
+                assert label.draw_id is not None
+        assert len(set(standing)) == len(standing)
+
+    def test_what_was_not_acknowledged_is_asked_again(self, large: Project) -> None:
+        """The line drops amid fast keys: a prefix is recorded, the next start goes on behind it."""
+        script = Script(random.Random(5))
+        with connect(large, auditor="bob") as bob:
+            with Terminal(large.root, (100, 30)) as terminal:
+                open_queue(terminal)
+                for _ in range(8):
+                    script.rows.append(("1", None, False))
+                terminal.press(b"1" * 8)
+                terminal.read(0.05)
+                terminal.kill(signal.SIGKILL)
+                terminal.ended()
+            time.sleep(0.5)
+            found = rows_of(bob)
+            assert [(label.value, label.reason, label.flagged) for label in found] == script.rows[
+                : len(found)
+            ]
+            with Terminal(large.root, (100, 30)) as terminal:
+                open_queue(terminal)
+                terminal.press(b"0qq")
+                assert terminal.ended() == 0
+            labels = rows_of(bob)
+        assert len(labels) == len(found) + 1
+        assert len({label.action_id for label in labels}) == len(labels)
