@@ -96,6 +96,31 @@ class TestEveryPane:
             await press(pilot, "enter")
             assert_safe(pilot)
 
+    async def test_audit(self, evil: Project, size: tuple[int, int]) -> None:
+        """Queue, reveal, reasons, report and conflicts."""
+        async with opened(evil, size, "[/eve]\x1b[5m") as pilot:
+            await press(pilot, "a")
+            assert_safe(pilot)
+            await press(pilot, "enter")
+            for key in (
+                "1",
+                "0",
+                "r",
+                "1",
+                "u",
+                "c",
+                "c",
+                "enter",
+                "backspace",
+                "G",
+                "t",
+                "A",
+                "escape",
+                "C",
+            ):
+                await press(pilot, key)
+                assert_safe(pilot)
+
     async def test_runs(self, evil: Project, size: tuple[int, int]) -> None:
         """List, answers, log and settings."""
         async with opened(evil, size, "[/mallory]\x1b[5m") as pilot:

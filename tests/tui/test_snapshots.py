@@ -20,6 +20,7 @@ from bswirl_tui.themes import LIGHT
 from bswirl_tui.widgets import gpu_panel
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, press, settled, shown, typed, until
+from tests.tui.test_audit_report import audit_all
 from tests.tui.trained import trained
 
 Compare = Callable[..., bool]
@@ -240,6 +241,45 @@ class TestRunScreens:
         before = pressing("v", "j", "C", words="--policy demo")
         app = BswirlApp(shared, "alice")
         assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose every step was drawn and labelled, with one conflict."""
+    project = Project.create(tmp_path_factory.mktemp("audited") / "pens")
+    with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
+        content.fill(alice)
+        audit_all(alice)
+        bob.set_label(1, "0", reason="no progress")
+        yield project
+        alice.stop_owner()
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+class TestAudit:
+    """The queue and what comes of it."""
+
+    def test_setup(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The orders, and what is mixed in."""
+        before = pressing("a", "j", words="closest to a tie")
+        assert snap_compare(BswirlApp(shared, "alice"), terminal_size=size, run_before=before)
+
+    def test_queue(self, project: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """A step to judge, and what the judge said of the one before."""
+        with project.settings_file.open("a") as file:
+            file.write("\n[audit]\nslice = 0.0\nrepeats = 0.0\n")
+        before = pressing("a", "G", "enter", "r", "2", "1", "1", "0", "c", "1", words="turned 1 of 3")
+        assert snap_compare(BswirlApp(project, "alice"), terminal_size=size, run_before=before)
+
+    def test_report(self, audited: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Rates, the confusion matrix, auditors, effects."""
+        before = pressing("A", words="kappa")
+        assert snap_compare(BswirlApp(audited, "alice"), terminal_size=size, run_before=before)
+
+    def test_conflicts(self, audited: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Both sides of one."""
+        before = pressing("C", words="bob · not good")
+        assert snap_compare(BswirlApp(audited, "alice"), terminal_size=size, run_before=before)
 
 
 class TestVariants:
