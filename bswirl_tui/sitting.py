@@ -16,7 +16,7 @@ from bswirl_tui.outbox import Ask, Letter, Outbox
 if TYPE_CHECKING:
     from bswirl.client import Client
 
-AHEAD = 3  # steps fetched before they are needed
+AHEAD = 5  # steps fetched before they are needed
 RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 
 

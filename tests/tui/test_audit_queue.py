@@ -20,7 +20,7 @@ from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.main import MainScreen
-from bswirl_tui.sitting import Sitting
+from bswirl_tui.sitting import AHEAD, Sitting
 from tests.tui.driving import NARROW, main_screen, opened, press, says, settled, shown, typed, until
 
 JUDGE_SAYS = ("the operation is that", "no step of the gold", "reference", "reward")
@@ -382,13 +382,13 @@ class TestLosses:
             await press(pilot, "1")
             here = action_here(pilot)
             ahead = [one.item.draw_id for one in sitting(pilot)._ahead]
-        assert len(ahead) == 3
+        assert len(ahead) == AHEAD
         async with opened(project, NARROW) as pilot:
             await press(pilot, "a")
             assert "You were at a step in the order `random`" in shown(pilot)
             await press(pilot, "enter")
             assert action_here(pilot) == here
-            await press(pilot, *"10101010")
+            await press(pilot, *"10" * (AHEAD + 1))
             drawn = {entry.item.draw_id for entry in sitting(pilot).entries}
         assert set(ahead) <= drawn
 
