@@ -249,6 +249,8 @@ class Sitting:
                 self._left_over.clear()  # the oldest open step is one of this sitting
                 return
             self._left_over.add(item.draw_id)
+            if any(entry.item.draw_id == item.draw_id for entry in self.entries):
+                return  # its vote is on the way
             self._take(_Ahead(item), first=True)
             self._changed()
 
