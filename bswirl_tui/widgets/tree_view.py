@@ -110,8 +110,12 @@ class TreeView(RowList):
         return shown is not None and shown.tree.question.question_id == tree.question.question_id
 
     def goto(self, action_id: int) -> None:
-        """Puts the cursor on an action, opening what hides it."""
-        if self.outline is not None and self.outline.action(action_id) is not None:
+        """Puts the cursor on an action, opening what hides it, or on the question (ROOT)."""
+        if self.outline is None:
+            return
+        if action_id == ROOT:
+            self._goto(ROOT)
+        elif self.outline.action(action_id) is not None:
             self.outline.reveal(action_id)
             self._goto(action_id)
 

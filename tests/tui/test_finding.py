@@ -76,6 +76,19 @@ class TestSearch:
             await press(pilot, "N", "N")
             assert here(pilot) == seen[-3]
 
+    async def test_matches_in_the_questions_own_words_are_left_as_they_came(self, shared: Project) -> None:
+        """The question's line is a place to go to, in both directions."""
+        async with opened(shared) as pilot:
+            await search(pilot, "a shop has")
+            seen = []
+            for _ in range(3):
+                await press(pilot, "n")
+                seen.append(here(pilot))
+            assert len({question for question, _ in seen}) == 3
+            assert {key for _, key in seen} == {ROOT}
+            await press(pilot, "N", "N")
+            assert here(pilot) == seen[0]
+
     async def test_matches_within_a_tree(self, shared: Project) -> None:
         """From top to bottom, the question among them."""
         async with opened(shared) as pilot:
