@@ -355,10 +355,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Runs",
+        (RUN, LOG),
+        (("log.search", "slash", "search", "Search the whole log for words, upwards from here.", 6),),
+    ),
+    *_make(
+        "Runs",
         LOG,
         (
             ("log.follow", "f", "follow", "Keep the newest line in sight, or stop doing so.", 2),
-            ("log.search", "slash", "search", "Search the whole log for words, upwards from here.", 6),
             ("log.next", "n", "next match", "Go to the next line below that has the words.", 0),
             ("log.previous", "N", "match before", "Go to the next line above that has the words.", 0),
         ),

@@ -45,6 +45,17 @@ def fit(text: Text, width: int) -> Text:
     return text
 
 
+def fit_end(text: Text, width: int) -> Text:
+    """`text` cut in front or padded to exactly `width` cells: of addresses the end tells which."""
+    over = cell_len(text.plain) - width
+    if over > 0 and width > 0:
+        start = 0
+        while cell_len(text.plain[start:]) > width - 1:
+            start += 1
+        text = Text(glyphs().ellipsis, text.style, end="").append_text(text[start:])
+    return fit(text, width)
+
+
 def right(text: Text, width: int) -> Text:
     """`text` at the right of `width` cells."""
     text.pad_left(max(0, width - text.cell_len))

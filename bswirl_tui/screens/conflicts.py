@@ -29,7 +29,7 @@ from bswirl_tui.link import ProjectChanged
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.state import AppState
-from bswirl_tui.text import BLANK, Paragraph, fit, heading, line
+from bswirl_tui.text import BLANK, Paragraph, fit, fit_end, heading, line
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.row_list import RowList
@@ -80,7 +80,7 @@ class ConflictRows(RowList):
     def draw_row(self, index: int, width: int) -> Text:
         conflict, colours = (self.conflicts or ())[index], palette(self.app)
         text = Text(f" {conflict.action_id:>6} ", colours.muted)
-        text.append_text(fit(line(conflict.address), 16)).append(f" {conflict.depth:>3} ", colours.muted)
+        text.append_text(fit_end(line(conflict.address), 16)).append(f" {conflict.depth:>3} ", colours.muted)
         text.append_text(fit(line(conflict_sides(conflict), colours.human), 22)).append(" ")
         return text.append_text(line(conflict.text, limit=max(20, width)))
 

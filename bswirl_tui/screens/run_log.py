@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 from textual import on
+from textual.widget import Widget
 from textual.widgets import Input
 
 from bswirl.errors import BswirlError
@@ -75,6 +76,15 @@ class RunLog(RunControl):
         self.bswirl.link.run_beside(self, "log tail", read, done, self.bswirl.tell_problem)
 
     # searching
+
+    def bring_forward(self, pane: Widget) -> None:
+        """Shows a pane, whether or not there is room for others beside it, and gives it the keys."""
+        raise NotImplementedError
+
+    def action_log_search(self) -> None:
+        """From any pane."""
+        self.bring_forward(self.log_view)
+        self._open_search()
 
     @on(LogView.SearchWanted)
     def _open_search(self) -> None:

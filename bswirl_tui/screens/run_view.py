@@ -51,6 +51,7 @@ class RunView(RunLog):
         self._stale = False  # there are points that were not asked for yet
         self._loading = False
         self._panes: list[Widget] = []
+        self._front: Widget | None = None  # where one at a time is shown, and none has the keys
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
@@ -98,7 +99,7 @@ class RunView(RunLog):
     def _arrange(self) -> None:
         """In a narrow terminal, shows the focused pane alone."""
         wide = self.app.size.width >= 120
-        shown = next((pane for pane in self._panes if pane.has_focus), self._panes[0])
+        shown = next((pane for pane in self._panes if pane.has_focus), self._front or self._panes[0])
         for pane in self._panes:
             pane.display = wide or pane is shown
         main = self.query_one("#run-main")
@@ -211,7 +212,10 @@ class RunView(RunLog):
 
     def _go(self, direction: int) -> None:
         place = next((index for index, pane in enumerate(self._panes) if pane.has_focus), 0)
-        pane = self._panes[(place + direction) % len(self._panes)]
+        self.bring_forward(self._panes[(place + direction) % len(self._panes)])
+
+    def bring_forward(self, pane: Widget) -> None:
+        self._front = pane
         pane.display = True
         self.query_one("#run-main").display = True
         pane.focus()

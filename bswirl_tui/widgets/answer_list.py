@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import fit, line
+from bswirl_tui.text import fit, fit_end, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
 
@@ -55,7 +55,8 @@ class AnswerList(RowList):
         answer, colours, signs = self.answers[index], palette(self.app), glyphs()
         right = bool(answer["is_correct"])
         text = Text(" ").append(signs.good if right else signs.bad, colours.good if right else colours.bad)
-        text.append(" ").append_text(fit(line(str(answer.get("address", "")), colours.muted), 18)).append(" ")
+        address = line(str(answer.get("address", "")), colours.muted)
+        text.append(" ").append_text(fit_end(address, 18)).append(" ")
         read = answer.get("strict") or answer.get("flexible") or signs.dash
         text.append_text(fit(line(str(read)), 12)).append(" ")
         return text.append_text(line(str(answer.get("text", "")), limit=width))

@@ -12,7 +12,7 @@ from bswirl_tui import actions
 from bswirl_tui.evaluations import Answered, Evaluation
 from bswirl_tui.evaluations_text import interval_bar, percent
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import fit, line, status
+from bswirl_tui.text import fit, fit_end, line, status
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
 
@@ -157,7 +157,7 @@ class AnsweredList(RowList):
         for answer in (question.a, question.b):
             text.append_text(self._mark(answer)).append(" ")
         text.append(f"{question.kind:<11}", style)
-        text.append_text(fit(line(question.address, colours.muted), 18)).append(" ")
+        text.append_text(fit_end(line(question.address, colours.muted), 18)).append(" ")
         for answer in (question.a, question.b):
             text.append_text(fit(line(read(answer)), 13)).append(" ")
         return text.append_text(line(str(question.b.get("text", "")), limit=width))

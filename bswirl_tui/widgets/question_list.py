@@ -13,7 +13,7 @@ from bswirl.records import QuestionRow
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.query import Query
-from bswirl_tui.text import line, mean_reward
+from bswirl_tui.text import fit_end, line, mean_reward
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
@@ -185,8 +185,7 @@ class QuestionList(RowList):
             solved = f"{row.solved}/{row.trajectories}" if row.trajectories else glyphs().unjudged
             text.append(_number(row.dead_groups, 5), colours.muted)
             text.append(f"{solved:>7}", colours.good if row.solved else colours.muted)
-        address = line(row.address, colours.muted)
-        address.truncate(ADDRESS, overflow="ellipsis", pad=True)
+        address = fit_end(line(row.address, colours.muted), ADDRESS)
         question = line(row.text, "" if row.samples else colours.muted, limit=width)
         return (
             Text(end="").append_text(text).append(" ").append_text(address).append(" ").append_text(question)

@@ -354,6 +354,18 @@ class TestSearchOnScreen:
             await until(pilot, lambda: "the end" in "\n".join(lines_of(log_view)))
             assert log_view.following
 
+    async def test_search_from_another_pane_brings_the_log_to_the_front(self, shared: Project) -> None:
+        """Where there is room for one pane at a time."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v", "j", "enter")
+            log_view = pilot.app.screen.query_one(LogView)
+            assert not log_view.display
+            await press(pilot, "slash")
+            await typed(pilot, "step 2")
+            await press(pilot, "enter")
+            assert log_view.display
+            await until(pilot, lambda: "▸" in "\n".join(lines_of(log_view)))
+
     @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
     async def test_in_sight_words_are_marked(
         self, project: Project, bob: Client, size: tuple[int, int]

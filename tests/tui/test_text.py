@@ -141,6 +141,21 @@ class TestProgress:
         assert text.progress_words(Progress(1200, 4000, "samples")) == "1,200 of 4,000 samples"
 
 
+class TestFitEnd:
+    """Of an address the end is kept."""
+
+    @pytest.mark.parametrize("width", [1, 5, 12, 40])
+    @pytest.mark.parametrize("address", ["templates:test-0042", "数据集:问题-0042", "a:1", ""])
+    def test_end_is_kept_and_the_width_is_right(self, address: str, width: int) -> None:
+        found = text.fit_end(Text(address), width).plain
+        assert cell_len(found) == width
+        if cell_len(address) > width:
+            assert found.startswith(glyphs.glyphs().ellipsis)
+            assert address.endswith(found[1:].rstrip())
+        else:
+            assert found.rstrip() == address
+
+
 class TestAscii:
     """Every sign has a plain twin."""
 
