@@ -51,6 +51,7 @@ class ReportRows(RowList):
 
     def show_rows(self, rows: Sequence[ReportRow], title: str) -> None:
         self.rows = rows
+        self.styles.height = len(rows) + 2  # with title and header, up to the style sheet's limit
         self.name_pane(Text(title))
         self.rows_changed()
 
