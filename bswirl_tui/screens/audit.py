@@ -177,6 +177,13 @@ class AuditScreen(AuditEntry, SubScreen):
         if not self.sitting.vote(value) and self.sitting.shown is None:
             self.bswirl.warn("There is no step on screen yet: the key was not taken.")
 
+    def _uncover_last(self) -> None:
+        """Closes the guidelines where they cover the pane of the last vote."""
+        if self.has_class("-narrow", "-guided"):
+            self.remove_class("-guided")
+            if self.focused is self.guide_view:
+                self.item_view.focus()
+
     def action_audit_flag(self) -> None:
         if self.sitting.shown is not None:
             self.sitting.flag()
@@ -203,6 +210,7 @@ class AuditScreen(AuditEntry, SubScreen):
         """The next key picks; on this screen and not in a dialog, so that no fast key goes astray."""
         if self.sitting.shown is not None:
             self._choosing = not self._choosing
+            self._uncover_last()
             self.show_sitting()
 
     def action_audit_pick(self, key: str) -> None:

@@ -121,6 +121,29 @@ class TestVotes:
         found = [(label.value, label.reason, label.flagged) for label in reversed(bob.labels())]
         assert found == [("0", "wrong quantity", False), ("1", "a note [/x]", True), ("1", None, False)]
 
+    async def test_reasons_are_in_sight_where_guidelines_were(self, project: Project, bob: Client) -> None:
+        """The list takes their place, so that nobody takes the next digit for a vote."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "t", "tab")
+            assert queue(pilot).focused is queue(pilot).guide_view
+            assert "No guidelines" in shown(pilot)
+            await press(pilot, "r")
+            assert "Why?" in shown(pilot)
+            assert "2 wrong quantity" in shown(pilot)
+            assert "No guidelines" not in shown(pilot)
+            assert queue(pilot).focused is queue(pilot).item_view
+            await press(pilot, "2", "1")
+        assert [(label.value, label.reason) for label in bob.labels()] == [("1", "wrong quantity")]
+
+    async def test_guidelines_stay_beside_the_reasons(self, project: Project) -> None:
+        """On a wide screen both fit."""
+        async with opened(project) as pilot:
+            await begin(pilot)
+            await press(pilot, "t", "r")
+            assert "Why?" in shown(pilot)
+            assert "No guidelines" in shown(pilot)
+
     async def test_it_can_stay_on_a_step_until_enter(self, project: Project, bob: Client) -> None:
         """Without auto-advance the reveal comes on the same step, and a second vote changes the first."""
         async with opened(project) as pilot:
