@@ -174,7 +174,13 @@ class AuditScreen(AuditEntry, SubScreen):
 
     def _vote(self, value: str) -> None:
         self._choosing = False
-        if not self.sitting.vote(value) and self.sitting.shown is None:
+        item = self.sitting.shown
+        if self.sitting.vote(value):
+            if item is not None and item.blind:
+                self._uncover_last()  # what counts as revealed must have been in sight
+            return
+        self.show_sitting()
+        if item is None:
             self.bswirl.warn("There is no step on screen yet: the key was not taken.")
 
     def _uncover_last(self) -> None:

@@ -231,6 +231,23 @@ class TestBlind:
             (second, "1", True, False),
         ]
 
+    async def test_guidelines_give_way_to_the_reveal(self, project: Project) -> None:
+        """Where both do not fit: what counts as seen was in sight."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "t")
+            assert "No guidelines" in shown(pilot)
+            await press(pilot, "1")
+            assert "reference · reward" in shown(pilot)
+            assert "No guidelines" not in shown(pilot)
+            await press(pilot, "t", "c", "0")
+            assert "seeing the judge turned 1 of 1 vote" in shown(pilot)
+        async with opened(project) as pilot:
+            await begin(pilot)
+            await press(pilot, "t", "1")
+            assert "No guidelines" in shown(pilot)
+            assert "reference · reward" in shown(pilot)
+
     async def test_open_audits_show_the_judge_at_once(self, project: Project, bob: Client) -> None:
         """And say so; such votes are not blind."""
         async with opened(project) as pilot:
