@@ -180,8 +180,17 @@ def reason_paragraphs(reasons: Sequence[str], colours: Palette) -> list[Paragrap
     return [Paragraph(joined(pieces, "   "))]
 
 
+def pane_name(entry: Entry | None) -> str:
+    """What the pane of the step is called: it says whether there is a vote on it."""
+    if entry is None:
+        return " Audit "
+    return " You skipped this step " if entry.now.value == "skip" else " You voted on this step "
+
+
 def looked_at_note(entry: Entry) -> str:
     """What keys do on a step that was voted on."""
+    if entry.now.value == "skip":
+        return "You skipped it. 1, 0 or u votes after all; r says why; enter goes on."
     return f"You voted {WORDS[entry.now.value]}. 1, 0 or u changes it; r says why; enter goes on."
 
 

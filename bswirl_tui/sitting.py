@@ -278,11 +278,14 @@ class Sitting:
     # voting
 
     def vote(self, value: str) -> bool:
-        """Votes on the step on screen; a second vote where it was voted on already. Whether there was one."""
+        """Votes on the step on screen; a second vote where it was voted on already. Whether it was taken."""
         if self.rewinding:
             self._said("The step you took back is on its way: the key was not taken.")
             return False
         if self.looked_at is not None:
+            if value == "skip":
+                self._said("A step you voted on is not skipped: 1, 0 or u votes anew, backspace undoes.")
+                return False
             before = self.looked_at.now
             reason = before.reason if value == before.value else None  # it was one for the other vote
             self._change(self.looked_at, Cast(value, reason, before.flagged))

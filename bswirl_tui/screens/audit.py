@@ -16,6 +16,7 @@ from bswirl_tui.audit_text import (
     headline,
     item_document,
     looked_at_note,
+    pane_name,
     reason_paragraphs,
     reveal_paragraphs,
     waiting_paragraphs,
@@ -135,7 +136,7 @@ class AuditScreen(AuditEntry, SubScreen):
             self.item_view.show(waiting_paragraphs(sitting, colours))
         else:
             note = looked_at_note(entry) if entry is not None else ""
-            self.item_view.name_pane(Text(" You voted on this step " if entry is not None else " Audit "))
+            self.item_view.name_pane(Text(pane_name(entry)))
             open_judge = not item.blind and entry is None
             document = item_document(item, colours, note, judge=open_judge)
             self.item_view.show(document.paragraphs, focus=document.focus, keep_scroll=drawn == self._drawn)

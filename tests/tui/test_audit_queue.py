@@ -159,6 +159,26 @@ class TestVotes:
             assert action_here(pilot) != first
         assert record(bob) == [(first, "1"), (first, "0")]
 
+    async def test_a_vote_does_not_become_a_skip(self, project: Project, bob: Client) -> None:
+        """On a step that was voted on `s` is not taken, and says so; a skipped one can be voted on."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "m")
+            first = action_here(pilot)
+            await press(pilot, "1", "r", "s")
+            assert action_here(pilot) == first
+            assert "not skipped: 1, 0 or u votes anew, backspace undoes." in says(pilot)
+            assert "Why?" not in shown(pilot)
+            assert "You voted good." in shown(pilot)
+            await press(pilot, "enter")
+            second = action_here(pilot)
+            await press(pilot, "s")
+            assert "You skipped it. 1, 0 or u votes after all" in shown(pilot)
+            assert "voted skipped" not in shown(pilot)
+            await press(pilot, "0")
+            assert "You voted not good." in shown(pilot)
+        assert record(bob) == [(first, "1"), (second, "skip"), (second, "0")]
+
     async def test_empty_project(self, empty: Project) -> None:
         """It says why there is nothing, and a vote is none."""
         async with opened(empty, NARROW) as pilot:
