@@ -9,6 +9,7 @@ from rich.text import Text
 from bswirl.audit.records import AuditItem, AuditPosition, Conflict
 from bswirl.records import ActionDetail, Label, Verdict
 from bswirl.votes import votes_words
+from bswirl_tui import actions
 from bswirl_tui.document import Document, problem
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.sitting import Entry, Sitting
@@ -16,7 +17,6 @@ from bswirl_tui.text import BLANK, Paragraph, clean, count, heading, joined, lin
 from bswirl_tui.themes import Palette
 
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
-_OTHER_REASONS = (("t", "in words"), ("-", "no reason"))
 ORDERS = {
     "random": ("random", "any judged step: every vote counts for the report", "judged steps"),
     "judge-split": (
@@ -174,10 +174,24 @@ def reason_paragraphs(reasons: Sequence[str], colours: Palette) -> list[Paragrap
     """The short list with its keys, as many to a line as fit."""
     keyed = zip("1234567890", reasons, strict=False)
     pieces = [Text.assemble((key, colours.accent), " ") + line(reason, limit=60) for key, reason in keyed]
-    pieces += [Text.assemble((key, colours.accent), f" {name}") for key, name in _OTHER_REASONS]
+    others = ((actions.spec("audit.guidelines").key_display, "in words"), ("-", "no reason"))
+    pieces += [Text.assemble((key, colours.accent), f" {name}") for key, name in others]
     for piece in pieces:
         piece.no_wrap = False
     return [Paragraph(joined(pieces, "   "))]
+
+
+def reason_keys(colours: Palette) -> Text:
+    """What keys do while the short list is open, for the foot of the screen."""
+    types, leaves = actions.spec("audit.guidelines"), actions.spec("screen.back")
+    keyed = (
+        ("a number", "gives the reason"),
+        (types.key_display, "types one"),
+        ("-", "none"),
+        (leaves.key_display, "leaves it as it is"),
+    )
+    pieces = [Text.assemble((key, colours.accent), (f" {does}", colours.muted)) for key, does in keyed]
+    return joined(pieces, "  ")
 
 
 def pane_name(entry: Entry | None) -> str:

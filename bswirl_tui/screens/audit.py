@@ -17,6 +17,7 @@ from bswirl_tui.audit_text import (
     item_document,
     looked_at_note,
     pane_name,
+    reason_keys,
     reason_paragraphs,
     reveal_paragraphs,
     waiting_paragraphs,
@@ -119,6 +120,7 @@ class AuditScreen(AuditEntry, SubScreen):
         self._show_item()
         last = sitting.looked_at or (sitting.entries[-1] if sitting.entries else None)
         name = " This step " if sitting.looked_at is not None else " Your last vote "
+        self.query_one(KeyBar).mode = reason_keys(colours) if self._choosing else None
         if self._choosing:
             self.last_view.name_pane(Text(" Why? "))
             self.last_view.show(reason_paragraphs(self._reasons, colours))

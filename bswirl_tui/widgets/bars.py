@@ -105,6 +105,7 @@ class KeyBar(Widget):
 
     ALLOW_SELECT = False
     message: reactive[Text | None] = reactive(None)
+    mode: reactive[Text | None] = reactive(None)  # stands for the keys while they mean something else
     _timer: Timer | None = None
 
     def on_mount(self) -> None:
@@ -123,9 +124,16 @@ class KeyBar(Widget):
     def clear(self) -> None:
         self.message = None
 
+    def watch_mode(self, mode: Text | None) -> None:
+        """A message from before must not hide what keys mean now."""
+        if mode is not None:
+            self.clear()
+
     def render(self) -> RenderResult:
         if self.message is not None:
             return Text(" ") + self.message
+        if self.mode is not None:
+            return Text(" ") + self.mode
         colours = palette(self.app)
         entries = {
             entry.id: entry

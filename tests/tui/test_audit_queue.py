@@ -136,6 +136,26 @@ class TestVotes:
             await press(pilot, "2", "1")
         assert [(label.value, label.reason) for label in bob.labels()] == [("1", "wrong quantity")]
 
+    async def test_foot_says_what_keys_mean_while_reasons_are_open(self, project: Project) -> None:
+        """And votes again afterwards; a message from before does not hide it."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            assert "1 good" in says(pilot)
+            await press(pilot, "c")
+            assert "further back" in says(pilot)
+            await press(pilot, "r")
+            assert says(pilot).rstrip() == (
+                " a number gives the reason  t types one  - none  esc leaves it as it is"
+            )
+            for key in ("escape", "2", "minus", "t"):
+                if key != "escape":
+                    await press(pilot, "r")
+                assert "a number gives the reason" in says(pilot)
+                await press(pilot, key)
+                if key == "t":
+                    await press(pilot, "escape")
+                assert "1 good" in says(pilot)
+
     async def test_guidelines_stay_beside_the_reasons(self, project: Project) -> None:
         """On a wide screen both fit."""
         async with opened(project) as pilot:
