@@ -13,7 +13,7 @@ from bswirl_tui import actions
 from bswirl_tui.document import Document, problem
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.sitting import Entry, Sitting
-from bswirl_tui.text import BLANK, Paragraph, clean, count, heading, joined, line, reward_number
+from bswirl_tui.text import BLANK, Paragraph, Pieces, clean, count, heading, joined, line, reward_number
 from bswirl_tui.themes import Palette
 
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
@@ -176,9 +176,7 @@ def reason_paragraphs(reasons: Sequence[str], colours: Palette) -> list[Paragrap
     pieces = [Text.assemble((key, colours.accent), " ") + line(reason, limit=60) for key, reason in keyed]
     others = ((actions.spec("audit.guidelines").key_display, "in words"), ("-", "no reason"))
     pieces += [Text.assemble((key, colours.accent), f" {name}") for key, name in others]
-    for piece in pieces:
-        piece.no_wrap = False
-    return [Paragraph(joined(pieces, "   "))]
+    return [Pieces(pieces=tuple(pieces))]
 
 
 def reason_keys(colours: Palette) -> Text:

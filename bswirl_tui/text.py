@@ -245,6 +245,27 @@ class Paragraph:
         return [Text().append_text(lead).append_text(part) for lead, part in zip(leads, wrapped, strict=True)]
 
 
+@dataclass(slots=True)
+class Pieces(Paragraph):
+    """Short texts, as many to a line as fit; only one that is wider than a line by itself is broken."""
+
+    pieces: tuple[Text, ...] = ()
+    gap: int = 3  # cells between two of them
+
+    def lines(self, width: int) -> list[Text]:
+        """Its lines, each at most `width` cells."""
+        rows: list[list[Text]] = []
+        room = 0
+        for piece in self.pieces:
+            if not rows or self.gap + piece.cell_len > room:
+                rows.append([])
+                room = width + self.gap
+            rows[-1].append(piece)
+            room -= self.gap + piece.cell_len
+        parts = (Paragraph(joined(row, " " * self.gap)) for row in rows)
+        return [line for part in parts for line in part.lines(width)]
+
+
 def heading(title: str, palette: Palette, *facts: Text | str) -> Paragraph:
     """The first line of a section, with facts beside it."""
     return Paragraph(joined([Text(title, palette.accent), *facts], "  "))

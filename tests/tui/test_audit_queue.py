@@ -15,6 +15,7 @@ from bswirl.client import Client, connect
 from bswirl.errors import BswirlError
 from bswirl.project import Project
 from bswirl.records import Label
+from bswirl.settings.audit import DEFAULT_REASONS
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
@@ -155,6 +156,19 @@ class TestVotes:
                 if key == "t":
                     await press(pilot, "escape")
                 assert "1 good" in says(pilot)
+
+    @pytest.mark.parametrize("width", [40, 80, 200])
+    async def test_reasons_stay_beside_their_numbers(self, project: Project, width: int) -> None:
+        """Lines are broken between reasons alone."""
+        async with opened(project, (width, 40)) as pilot:
+            await begin(pilot)
+            await press(pilot, "r")
+            lines = queue(pilot).last_view.plain.splitlines()
+            assert len(lines) > 1
+            pieces = [piece for line in lines for piece in line.split("   ")]
+        others = ["t in words", "- no reason"]
+        numbered = [f"{number} {reason}" for number, reason in enumerate(DEFAULT_REASONS, 1)]
+        assert [piece.rstrip() for piece in pieces] == numbered + others
 
     async def test_guidelines_stay_beside_the_reasons(self, project: Project) -> None:
         """On a wide screen both fit."""

@@ -70,6 +70,21 @@ class TestParagraph:
         assert [str(span.style) for span in first.spans if span.end > 3] == []
 
 
+class TestPieces:
+    """Short texts are not broken where a line has room for them."""
+
+    @given(st.lists(st.text(min_size=1, max_size=40), max_size=12), st.integers(min_value=4, max_value=60))
+    def test_no_line_is_too_wide(self, foreign: list[str], width: int) -> None:
+        """However wide a piece is by itself."""
+        pieces = text.Pieces(pieces=tuple(text.line(words) for words in foreign))
+        assert all(cell_len(line.plain) <= width for line in pieces.lines(width))
+
+    def test_lines_are_full(self) -> None:
+        """To the last cell."""
+        lines = text.Pieces(pieces=(Text("1 one"), Text("2 two"), Text("3 three")), gap=2).lines(12)
+        assert [line.plain for line in lines] == ["1 one  2 two", "3 three"]
+
+
 class TestNumbers:
     """Numbers take as few characters as they can."""
 
