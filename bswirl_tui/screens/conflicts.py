@@ -72,7 +72,7 @@ class ConflictRows(RowList):
             return ["", f"loading{glyphs().ellipsis}"]
         return [
             "",
-            "Auditors agree on every step that two of them labelled.",
+            "No conflict is open.",
             "",
             "Steps are asked of two people where the audit's `overlap` is above 0.",
         ]
