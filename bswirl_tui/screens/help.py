@@ -10,10 +10,11 @@ from bswirl_tui import actions
 from bswirl_tui.actions import ActionSpec
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.screens.reader import Reader
-from bswirl_tui.text import BLANK, Paragraph, heading
+from bswirl_tui.text import BLANK, Paragraph, fit, heading
 from bswirl_tui.themes import Palette
 
 _KEYS = 16  # cells of the column of keys
+_GAP = 2  # of them before what a key does
 
 
 def help_reader(specs: Iterable[ActionSpec], colours: Palette, *, legend: bool) -> Reader:
@@ -35,10 +36,21 @@ def key_paragraphs(specs: Iterable[ActionSpec], colours: Palette) -> list[Paragr
         if spec.group != group:
             group = spec.group
             parts += [BLANK, heading(group, colours)] if parts else [heading(group, colours)]
-        parts.append(
-            Paragraph(Text(spec.description), Text(spec.all_keys_display, colours.accent), indent=_KEYS)
-        )
+        keys = fit(Text(short_keys(spec), colours.accent), _KEYS - _GAP)
+        parts.append(Paragraph(Text(spec.description), keys, indent=_KEYS))
     return parts
+
+
+def short_keys(spec: ActionSpec) -> str:
+    """An action's keys as people write them; three or more digits in a row as `2-9`."""
+    runs: list[list[str]] = []
+    for key in map(actions.display_key, spec.keys):
+        last = runs[-1][-1] if runs else ""
+        if key.isdecimal() and last.isdecimal() and int(key) == int(last) + 1:
+            runs[-1].append(key)
+        else:
+            runs.append([key])
+    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(run) for run in runs)
 
 
 def legend_paragraphs(colours: Palette) -> list[Paragraph]:

@@ -21,6 +21,7 @@ from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.screens.reader import Reader
 from bswirl_tui.sitting import AHEAD, Sitting
 from tests.tui.driving import NARROW, main_screen, opened, press, says, settled, shown, typed, until
 
@@ -330,6 +331,20 @@ class TestBlind:
             assert action_here(pilot) == first
             await press(pilot, "1", "1")
         assert [(one.value, one.blind) for one in reversed(bob.labels())] == [("1", False), ("1", True)]
+
+
+class TestHelp:
+    """`?` in the queue."""
+
+    async def test_no_key_is_cut(self, project: Project) -> None:
+        """Digits in a row are shown as a range, with a gap before what they do."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "question_mark")
+            assert isinstance(pilot.app.screen, Reader)
+            lines = pilot.app.screen.plain.splitlines()
+            assert any(line.startswith("2-9 -           After r: ") for line in lines)
+            assert not any("…" in line[:16] for line in lines)
 
 
 class TestTakingBack:
