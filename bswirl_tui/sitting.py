@@ -284,7 +284,7 @@ class Sitting:
             return False
         if self.looked_at is not None:
             if value == "skip":
-                self._said("A step you voted on is not skipped: 1, 0 or u votes anew, backspace undoes.")
+                self._said("A skip is not taken here: 1, 0 or u votes anew, backspace undoes.")
                 return False
             before = self.looked_at.now
             reason = before.reason if value == before.value else None  # it was one for the other vote

@@ -202,7 +202,7 @@ class TestVotes:
             first = action_here(pilot)
             await press(pilot, "1", "r", "s")
             assert action_here(pilot) == first
-            assert "not skipped: 1, 0 or u votes anew, backspace undoes." in says(pilot)
+            assert "A skip is not taken here: 1, 0 or u votes anew, backspace undoes." in says(pilot)
             assert "Why?" not in shown(pilot)
             assert "You voted good." in shown(pilot)
             await press(pilot, "enter")
