@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -52,6 +53,7 @@ T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
 NEXT_REFRESH_SECONDS = 0.5  # between refreshes
 KEEP_SECONDS = 1.0  # until a new place is noted
+START_SECONDS = 2.0  # by which the first screen is there
 
 
 class BswirlApp(App[int]):
@@ -125,7 +127,7 @@ class BswirlApp(App[int]):
 
     def on_mount(self) -> None:
         self.link.start()
-        self.refresh_state()
+        self.set_timer(START_SECONDS, _collect_from_now_on)
         if self._keys_problem is not None:
             self.call_after_refresh(self.show_problem, self._keys_problem)
 
@@ -280,7 +282,7 @@ class BswirlApp(App[int]):
         def work(client: Client) -> tuple[str, dict[str, Any], list[Run]]:
             return client.auditor, client.stats(), client.runs(limit=50)
 
-        self.ask_owner(self, "state", work, self._state_read, failed=lambda _: None)
+        self.ask_owner(self, "state", work, self._state_read, failed=lambda _: None, lane="status")
 
     def _state_read(self, result: tuple[str, dict[str, Any], Iterable[Run]]) -> None:
         self.state.auditor, self.state.stats, runs = result
@@ -332,6 +334,12 @@ class BswirlApp(App[int]):
     def _fatal_error(self) -> None:
         """Ends without Textual's traceback: `run` says in one line what happened."""
         self._close_messages_no_wait()
+
+
+def _collect_from_now_on() -> None:
+    """Turns garbage collection on; it need never look at what the start has made."""
+    gc.freeze()
+    gc.enable()
 
 
 def run(

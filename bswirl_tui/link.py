@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bswirl.client import Client
 
 T = TypeVar("T")
-Lane = Literal["quick", "slow", "audit"]
+Lane = Literal["quick", "slow", "audit", "status"]
 RETRY_SECONDS = 2.0
 
 

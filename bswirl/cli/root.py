@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import io
 import os
 import sys
@@ -97,6 +98,7 @@ def _open(context: click.Context, **how: bool) -> None:
     invocation: Invocation = context.obj
     if sys.stdin.isatty() and sys.stdout.isatty():
         project = invocation.project()
+        gc.disable()  # what is made on the way to the first screen stays; the app turns it on again
         from bswirl_tui.app import run
 
         context.exit(run(project, auditor=invocation.auditor, **how))

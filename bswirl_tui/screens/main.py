@@ -15,10 +15,11 @@ from textual.widgets import Input
 from bswirl.errors import BswirlError
 from bswirl.records import ActionDetail, QuestionShifts, QuestionTree
 from bswirl_tui import actions
+from bswirl_tui.ahead import Ahead, measured_shifts
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
-from bswirl_tui.query import FILTERS, SORTS, Query, first_sampled, number_of, place_of
+from bswirl_tui.query import FILTERS, SORTS, Query
 from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.comparing import Comparing
 from bswirl_tui.screens.dialogs import Choice, Choose
@@ -28,7 +29,7 @@ from bswirl_tui.text import count
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.detail import DetailView
-from bswirl_tui.widgets.question_list import PAGE, QuestionList
+from bswirl_tui.widgets.question_list import QuestionList
 from bswirl_tui.widgets.row_list import RowList
 from bswirl_tui.widgets.search_line import SearchLine
 from bswirl_tui.widgets.tour import Tour
@@ -54,6 +55,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self._begun = False
+        self._ahead = Ahead()
         self._wanted: int | None = None  # the question whose tree is on screen or on its way
         self._apart: int | None = None  # what the list had selected when another question was opened
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
@@ -100,16 +102,14 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         place = self.bswirl.place_before
 
         def work(client: Client) -> tuple[int, int | None]:
-            question_id = None if place is None else number_of(client, place.address)
-            return (
-                first_sampled(client) if question_id is None else place_of(client, question_id)
-            ), question_id
+            return self._ahead.read(client, None if place is None else place.address)
 
         self.bswirl.ask_owner(self, "start", work, self._started, failed=self._not_started)
 
     def _started(self, found: tuple[int, int | None]) -> None:
         index, question_id = found
         self._begun = True
+        self.bswirl.refresh_state()
         self.tree_view.clear()
         place = self.bswirl.place_before
         if place is not None and question_id is not None:
@@ -130,7 +130,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         query, page = event.query, event.page
 
         def work(client: Client) -> tuple[list[QuestionRow], int]:
-            return query.fetch(client, page * PAGE, PAGE)
+            return self._ahead.page(client, query, page)
 
         def done(result: tuple[list[QuestionRow], int]) -> None:
             self.questions.set_page(query, page, *result)
@@ -160,7 +160,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         run_id = self.shift_run
 
         def work(client: Client) -> tuple[QuestionTree, QuestionShifts]:
-            return client.tree(question_id), measured_shifts(client, question_id, run_id)
+            return self._ahead.tree(client, question_id, run_id)
 
         self.bswirl.ask_owner(self, "tree", work, self._tree_read)
 
@@ -228,6 +228,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
     def project_changed(self, change: ProjectChanged) -> None:
         """Reads anew what is on screen and may have changed; cursor and open lines stay."""
+        self._ahead.forget()
         if not self._begun:
             self._begin()
             return
@@ -356,9 +357,3 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         if isinstance(self.focused, Input):
             return action in ("screen_back",)
         return super().check_action(action, parameters)
-
-
-def measured_shifts(client: Client, question_id: int, run_id: int | None) -> QuestionShifts:
-    """The log-prob shifts by that run; where it measured none here, by the newest run that did."""
-    found = client.question_shifts(question_id, run_id)
-    return found if found.run_id is not None or run_id is None else client.question_shifts(question_id)

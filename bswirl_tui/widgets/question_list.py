@@ -11,13 +11,13 @@ from textual.message import Message
 
 from bswirl.records import QuestionRow
 from bswirl_tui import actions
+from bswirl_tui.ahead import PAGE
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.query import Query
 from bswirl_tui.text import fit_end, line, mean_reward
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
-PAGE = 200
 KEPT_PAGES = 30
 WIDE = 46  # cells from which the address has a column
 WIDER = 64
