@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from bswirl.certificates import Certificate
 from bswirl.errors import InputError
+from bswirl.tokens import StepTokens
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
@@ -235,6 +236,14 @@ class Sample:
     logprob: float | None = None
     finish_reason: str | None = None
     policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTokens:
+    """A sample with the tokens that it was drawn as; None where they are not stored."""
+
+    sample: Sample
+    tokens: StepTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)

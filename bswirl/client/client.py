@@ -23,6 +23,7 @@ from bswirl.records import (
     QuestionTree,
     Run,
     SampleRow,
+    SampleTokens,
     StoredPrompt,
     Verdict,
     from_json,
@@ -83,6 +84,11 @@ class Client(Auditing):
     def action(self, action_id: int) -> ActionDetail:
         """Everything about one action. Raises InputError where there is none of that number."""
         return from_json(ActionDetail, self.call("action", action_id=action_id))
+
+    def action_tokens(self, action_id: int, limit: int = 100) -> list[SampleTokens]:
+        """The newest samples of an action, newest first, with their tokens where these are stored."""
+        found = self.call("action_tokens", action_id=action_id, limit=limit)
+        return [from_json(SampleTokens, sample) for sample in found]
 
     def group_verdicts(self, action_id: int) -> list[Verdict]:
         """The verdicts in force on an action and its siblings, by action."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -165,7 +166,8 @@ def trajectory_row(
     rows = []
     for step in steps:
         n_tokens, logprob = sampled.share(step.start, step.end)
-        rows.append(_step_row(step.text, step.is_answer, n_tokens, logprob, "stop"))
+        tokens = sampled.tokens_of(step.start, step.end)
+        rows.append(_step_row(Sampled(step.text, n_tokens, logprob, "stop", step.is_answer, tokens=tokens)))
     answer = read_answer(steps[-1].text) if steps and steps[-1].is_answer else None
     return {
         "t": "trajectory",
@@ -203,10 +205,7 @@ def sample_rows(samples: Sequence[Sampled]) -> dict[str, Any]:
     numbered = list(enumerate(samples, start=1))
     return {
         "samples": [
-            {
-                "branch_id": branch_id,
-                **_step_row(sample.text, sample.is_answer, sample.n_tokens, sample.logprob, sample.finish),
-            }
+            {"branch_id": branch_id, **_step_row(sample)}
             for branch_id, sample in numbered
             if sample.is_answer is not None
         ],
@@ -218,13 +217,15 @@ def sample_rows(samples: Sequence[Sampled]) -> dict[str, Any]:
     }
 
 
-def _step_row(
-    text: str, is_answer: bool | None, n_tokens: int | None, logprob: float | None, finish: str
-) -> dict[str, Any]:
-    return {
-        "text": text,
-        "is_answer": is_answer,
-        "n_tokens": n_tokens,
-        "logprob": None if logprob is None else round(logprob, 6),
-        "finish": finish,
+def _step_row(sample: Sampled) -> dict[str, Any]:
+    """A step as it stands in a journal row; its tokens only where they are known."""
+    row = {
+        "text": sample.text,
+        "is_answer": sample.is_answer,
+        "n_tokens": sample.n_tokens,
+        "logprob": None if sample.logprob is None else round(sample.logprob, 6),
+        "finish": sample.finish,
     }
+    if sample.tokens is not None:
+        row["tokens"] = b64encode(sample.tokens.pack()).decode()
+    return row

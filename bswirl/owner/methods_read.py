@@ -20,6 +20,7 @@ from bswirl.store.growing import select_to_grow
 from bswirl.store.judges import list_judges
 from bswirl.store.labels import newest_labels
 from bswirl.store.runs import find_run, list_runs
+from bswirl.store.sample_tokens import read_action_tokens
 from bswirl.store.selection import Outcome, Scope, select_questions, select_to_judge, select_to_train
 from bswirl.store.trees import read_action, read_tree
 
@@ -82,6 +83,12 @@ def _action(session: Session, params: Fields) -> Any:
     action_id = params.integer("action_id", high=INT64)
     with snapshot(session.cursor) as cursor:
         return read_action(cursor, action_id)
+
+
+def _action_tokens(session: Session, params: Fields) -> Any:
+    action_id = params.integer("action_id", high=INT64)
+    with snapshot(session.cursor) as cursor:
+        return read_action_tokens(cursor, action_id, _limit(params, 100))
 
 
 def _labels(session: Session, params: Fields) -> Any:
@@ -227,6 +234,7 @@ READING: dict[str, Callable[[Session, Fields], Any]] = {
     "datasets": _datasets,
     "tree": _tree,
     "action": _action,
+    "action_tokens": _action_tokens,
     "labels": _labels,
     "runs": _runs,
     "run": _run,

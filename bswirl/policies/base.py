@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal, Protocol
+
+from bswirl.tokens import StepTokens, as_bytes
 
 Stop = Literal["step", "solution"]
 Finish = Literal["stop", "length"]
@@ -47,6 +50,9 @@ class Sampled:
     is_answer: bool | None = None
     token_ends: tuple[int, ...] = ()  # per token: the character of `text` behind its last one
     token_logprobs: tuple[float, ...] = ()
+    token_sizes: tuple[int, ...] = ()  # per token: bytes of UTF-8, of `text` and `beyond` together
+    beyond: str = ""  # what the tokens spell behind `text`, such as the end of turn
+    tokens: StepTokens | None = None  # of a sampled step
 
     def share(self, start: int, end: int) -> tuple[int | None, float | None]:
         """Token count and summed log-prob of the step at characters [start, end) and its terminator.
@@ -58,17 +64,34 @@ class Sampled:
         """
         if not self.token_ends:
             return None, None
+        kept = self.token_logprobs[self._tokens_of(start, end)]
+        return len(kept), sum(kept)
+
+    def tokens_of(self, start: int, end: int) -> StepTokens | None:
+        """The same tokens one by one, each with its log-prob; None where they are not known."""
+        if not self.token_sizes:
+            return None
+        kept = self._tokens_of(start, end)
+        ends = (0, *accumulate(self.token_sizes))
+        spelled = as_bytes(self.text) + as_bytes(self.beyond)
+        first, last = ends[kept.start], ends[kept.stop]
+        place = (len(as_bytes(self.text[:cut])) - first for cut in (start, end))
+        sizes, logprobs = self.token_sizes[kept], self.token_logprobs[kept]
+        return StepTokens.cut(spelled[first:last], sizes, logprobs, (next(place), next(place)))
+
+    def _tokens_of(self, start: int, end: int) -> slice:
+        """Which tokens overlap the step at characters [start, end) and its terminator."""
         newline = self.text.find("\n", end)
         last = not self.text[end:].strip() and newline < 0
         stop = len(self.text) if newline < 0 else newline + 1
-        kept: list[float] = []
+        kept = []
         before = 0
-        for token_end, logprob in zip(self.token_ends, self.token_logprobs, strict=True):
+        for place, token_end in enumerate(self.token_ends):
             overlaps = token_end > start and before < stop
             if overlaps or (last and before >= stop):
-                kept.append(logprob)
+                kept.append(place)
             before = token_end
-        return len(kept), sum(kept)
+        return slice(kept[0], kept[-1] + 1) if kept else slice(0, 0)
 
 
 class Policy(Protocol):

@@ -29,7 +29,9 @@ from bswirl.policies.loading import (
 from bswirl.policies.rendering import Message, encode_state, end_of_turn, render_state
 from bswirl.policies.sampling import Drawing, Generated, Job, Sampler
 from bswirl.policies.smollm2 import ensure_smollm2
+from bswirl.policies.spelling import Spelling
 from bswirl.steps import Step, first_step, parse_solution
+from bswirl.tokens import as_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class LocalPolicy:
         self.spec = spec
         self.loaded = loaded
         self.preamble: tuple[Message, ...] = TWO_SHOT if spec.few_shot else ()
+        self._spelling = Spelling(loaded.tokenizer)
         self._sampler = Sampler(
             loaded.model,
             loaded.tokenizer,
@@ -164,6 +167,8 @@ class LocalPolicy:
         closed = bool(sample.ids) and sample.ids[-1] in self._sampler.stop_ids
         ids = sample.ids[:-1] if closed else sample.ids
         text, ends = self._spelled(ids)
+        beyond = self._sampler.decode(sample.ids[-1:]) if closed else ""
+        sizes = self._spelling.sizes(ids, text, ends)
         whole = Sampled(
             text,
             len(sample.ids),
@@ -171,6 +176,8 @@ class LocalPolicy:
             sample.finish,
             token_ends=(*ends, len(text)) if closed else ends,
             token_logprobs=sample.logprobs,
+            token_sizes=(*sizes, len(as_bytes(beyond))) if closed else sizes,
+            beyond=beyond,
         )
         if request.stop == "solution":
             return whole
@@ -178,7 +185,8 @@ class LocalPolicy:
         if step is None:
             return Sampled(text, whole.n_tokens, whole.logprob, sample.finish)
         n_tokens, logprob = whole.share(step.start, step.end)
-        return Sampled(step.text, n_tokens, logprob, sample.finish, step.is_answer)
+        tokens = whole.tokens_of(step.start, step.end)
+        return Sampled(step.text, n_tokens, logprob, sample.finish, step.is_answer, tokens=tokens)
 
     def _spelled(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
         """The text of `ids`, and for each token the character behind its last one."""

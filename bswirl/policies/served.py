@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
+from dataclasses import replace
 from itertools import accumulate
 
 from bswirl.errors import InputError
@@ -11,6 +13,7 @@ from bswirl.policies.catalogue import PolicySpec
 from bswirl.policies.continuing import is_refusal, new_step, next_number
 from bswirl.prompts import Prompt, Purpose, shipped
 from bswirl.serving.calls import Call, Caller, ChatMessage, Choice, Failure
+from bswirl.tokens import as_bytes
 
 _LARGEST_SEED = 2**31 - 1  # some servers read seeds as signed 32-bit numbers
 _CUT = ("content_filter", "refusal")  # ends that leave a text which is no solution
@@ -103,14 +106,7 @@ def stop_texts(request: SampleRequest) -> tuple[str, ...]:
 
 def sampled(request: SampleRequest, choice: Choice) -> Sampled:
     """One choice as a sample; what no step can be read in, and refusals, are kept whole as unparsed."""
-    whole = Sampled(
-        choice.text,
-        choice.n_tokens,
-        choice.logprob,
-        choice.finish,
-        token_ends=_token_ends(choice),
-        token_logprobs=choice.token_logprobs if _token_ends(choice) else (),
-    )
+    whole = _whole(choice)
     if request.stop == "solution":
         return whole
     step = None
@@ -118,13 +114,14 @@ def sampled(request: SampleRequest, choice: Choice) -> Sampled:
         step = new_step(choice.text, request.steps, complete=choice.finish != "length")
     if step is None:
         return Sampled(choice.text, choice.n_tokens, choice.logprob, choice.finish)
+    tokens = whole.tokens_of(step.start, step.end)
     if whole.token_ends:
         n_tokens, logprob = whole.share(step.start, step.end)
     elif choice.text.strip() == step.text:
         n_tokens, logprob = choice.n_tokens, choice.logprob
     else:
         n_tokens, logprob = None, None
-    return Sampled(step.text, n_tokens, logprob, choice.finish, step.is_answer)
+    return Sampled(step.text, n_tokens, logprob, choice.finish, step.is_answer, tokens=tokens)
 
 
 def is_no_solution(choice: Sampled) -> bool:
@@ -132,17 +129,28 @@ def is_no_solution(choice: Sampled) -> bool:
     return choice.finish in _CUT or is_refusal(choice.text)
 
 
-def _token_ends(choice: Choice) -> tuple[int, ...]:
-    """For each token the character of the text behind its last one; () where tokens do not spell the text.
+def _whole(choice: Choice) -> Sampled:
+    """A choice with its tokens, where these spell its text.
 
     What a server lists beyond the text, such as the end of turn or a stop text, ends where the text ends.
     """
+    sample = Sampled(choice.text, choice.n_tokens, choice.logprob, choice.finish)
     if not choice.tokens or len(choice.tokens) != len(choice.token_logprobs):
-        return ()
-    if not "".join(choice.tokens).startswith(choice.text):
-        return ()
-    length = len(choice.text)
-    return tuple(min(end, length) for end in accumulate(map(len, choice.tokens)))
+        return sample
+    pieces = [as_bytes(token) for token in choice.tokens]
+    spelled, text = b"".join(pieces), as_bytes(choice.text)
+    if not spelled.startswith(text):
+        return sample
+    begins = (0, *accumulate(len(as_bytes(letter)) for letter in choice.text[:-1]))  # of characters
+    return replace(
+        sample,
+        token_ends=tuple(
+            bisect_left(begins, end) if text else 0 for end in accumulate(len(piece) for piece in pieces)
+        ),
+        token_logprobs=choice.token_logprobs,
+        token_sizes=tuple(map(len, pieces)),
+        beyond=spelled[len(text) :].decode("utf-8", "surrogateescape"),
+    )
 
 
 def _seed(seed: int, tag: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bswirl.serving.calls import Call, Choice
+from bswirl.tokens import as_bytes
 
 _LETTERS_A_TOKEN = 4  # for servers that do not count
 _NO_LOGPROB = -9000.0  # servers write -9999 for a token of which they know nothing
@@ -84,7 +85,9 @@ def _choice(item: Any, call: Call, key: str | None, usage: tuple[int, int] | Non
         if message.get("content") is not None:
             raise MalformedError("the content of a reply is no text", usage)
         text, finish = (refusal, "refusal") if isinstance(refusal, str) else ("", finish)
-    tokens, logprobs = _logprobs(item.get("logprobs")) if call.logprobs else ((), ())
+    tokens, logprobs = _logprobs(item.get("logprobs"), text) if call.logprobs else ((), ())
+    if key is not None and without_key("".join(tokens), key) != "".join(tokens):
+        tokens = ()
     safe = without_key(text, key)
     return Choice(
         safe,
@@ -92,7 +95,7 @@ def _choice(item: Any, call: Call, key: str | None, usage: tuple[int, int] | Non
         len(logprobs) or None,
         math.fsum(logprobs) if logprobs else None,
         tokens if safe is text else (),
-        logprobs if safe is text else (),
+        logprobs if tokens and safe is text else (),
     )
 
 
@@ -115,7 +118,7 @@ def _reasoning(item: Any, key: str | None) -> str:
     return without_key(said, key) if isinstance(said, str) else ""
 
 
-def _logprobs(value: Any) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _logprobs(value: Any, text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Tokens and their log-probs in either of two formats; nothing where one of them is no log-prob."""
     if not isinstance(value, dict):
         return (), ()
@@ -124,17 +127,32 @@ def _logprobs(value: Any) -> tuple[tuple[str, ...], tuple[float, ...]]:
     content = value.get("content")
     if isinstance(content, list):
         entries = [entry if isinstance(entry, dict) else {} for entry in content]
-        tokens, numbers = (
-            [entry.get("token") for entry in entries],
-            [entry.get("logprob") for entry in entries],
-        )
+        tokens = [entry.get("token") for entry in entries]
+        numbers = [entry.get("logprob") for entry in entries]
     else:
+        entries = []
         tokens, numbers = value.get("tokens") or [], value.get("token_logprobs") or []
     if not isinstance(tokens, list) or not isinstance(numbers, list) or len(tokens) != len(numbers):
         return (), ()
     if not all(isinstance(token, str) for token in tokens) or not all(map(_is_logprob, numbers)):
         return (), ()
+    if not "".join(tokens).startswith(text):
+        tokens = _by_bytes(entries, text) or tokens
     return tuple(tokens), tuple(map(float, numbers))
+
+
+def _by_bytes(entries: list[dict[Any, Any]], text: str) -> list[str] | None:
+    """The tokens as their bytes say, where these spell the text: a token may hold a part of a character.
+
+    Bytes of such a part are surrogate escapes.
+    """
+    try:
+        pieces = [bytes(entry["bytes"]) if isinstance(entry["bytes"], list) else b"" for entry in entries]
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not b"".join(pieces).startswith(as_bytes(text)):
+        return None
+    return [piece.decode("utf-8", "surrogateescape") for piece in pieces]
 
 
 def _is_logprob(value: Any) -> bool:

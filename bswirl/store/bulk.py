@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     " text VARCHAR",
     "samples": "action_id BIGINT, question_id INTEGER, trajectory_id BIGINT, step INTEGER, branch_id INTEGER,"
     " is_backbone BOOLEAN, run_id INTEGER, n_tokens INTEGER, logprob DOUBLE, finish_reason VARCHAR,"
-    " seed BIGINT, temperature DOUBLE, prompt_sha VARCHAR",
+    " seed BIGINT, temperature DOUBLE, prompt_sha VARCHAR, tokens BLOB",
     "unparsed": "run_id INTEGER, question_id INTEGER, trajectory_id BIGINT, step INTEGER, branch_id INTEGER,"
     " text VARCHAR, finish VARCHAR",
     "verdicts": "verdict_id BIGINT, action_id BIGINT, question_id INTEGER, run_id INTEGER, judge_id INTEGER,"

@@ -258,7 +258,7 @@ class _Batch:
                 state_id = self._planter.state_after(tree, place, number - 1)
             action_id = self._planter.action(tree, state_id, number, step.text, is_answer=step.is_answer)
             place = (state_id, action_id)
-            facts = SampleFacts(number, 0, True, step.n_tokens, step.logprob, step.finish)
+            facts = SampleFacts(number, 0, True, step.n_tokens, step.logprob, step.finish, step.tokens)
             self._planter.sample(tree, trajectory, place, facts, row.sampler)
         if row.unparsed:
             self._planter.unparsed(tree, trajectory, row.unparsed.text)
@@ -316,7 +316,13 @@ class _Batch:
                 tree, state_id, row.step, sample.text, is_answer=sample.is_answer
             )
             facts = SampleFacts(
-                row.step, first + sample.branch_id, False, sample.n_tokens, sample.logprob, sample.finish
+                row.step,
+                first + sample.branch_id,
+                False,
+                sample.n_tokens,
+                sample.logprob,
+                sample.finish,
+                sample.tokens,
             )
             self._planter.sample(tree, trajectory, (state_id, action_id), facts, row.sampler)
         for item in row.unparsed:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 
 from bswirl.store.database import storable
 from bswirl.store.fields import INT64, Fields, RowError, checked_number
+
+MOST_PACKED = 4_000_000  # letters of one sample's packed tokens: far more than any context has
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class StepSample:
     logprob: float | None
     finish: str | None
     branch_id: int = 0
+    tokens: bytes | None = None  # packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,18 @@ def _step(value: Any, *, branch: bool = False) -> StepSample:
         logprob=fields.number("logprob"),
         finish=fields.optional_text("finish"),
         branch_id=fields.integer("branch_id", low=1) if branch else 0,
+        tokens=_packed(fields.optional_text("tokens")),
     )
+
+
+def _packed(tokens: str | None) -> bytes | None:
+    """Packed tokens; none where a row has something else there, which is no reason to lose the sample."""
+    if not tokens or len(tokens) > MOST_PACKED:
+        return None
+    try:
+        return b64decode(tokens, validate=True)
+    except ValueError:
+        return None
 
 
 def _unparsed(value: Any) -> Unparsed:

@@ -15,6 +15,7 @@ from bswirl.store.schema_runs import RUN_TABLES
 from bswirl.store.schema_selections import SELECTION_TABLES
 from bswirl.store.schema_spending import SPENDING_TABLES
 from bswirl.store.schema_statistics import STATISTICS_TABLES
+from bswirl.store.schema_tokens import SAMPLE_COLUMNS
 from bswirl.store.schema_tree import TREE_TABLES
 
 Migration = tuple[str, str]  # its name and its SQL; neither changes once it was released
@@ -28,6 +29,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("m006_votes_costs_and_prompts", SPENDING_TABLES),
     ("m007_selections", SELECTION_TABLES),
     ("m008_audit_queue", QUEUE_TABLES),
+    ("m009_tokens_of_samples", SAMPLE_COLUMNS),
 )
 
 _RECORD = "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)"

@@ -25,6 +25,7 @@ class SampleFacts:
     n_tokens: int | None
     logprob: float | None
     finish: str | None
+    tokens: bytes | None = None  # packed
 
 
 class Planter:
@@ -114,6 +115,7 @@ class Planter:
                 sampler.seed,
                 sampler.temperature,
                 sampler.prompt_sha,
+                facts.tokens,
             )
         )
         self.touched.add(tree.question_id)

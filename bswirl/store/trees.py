@@ -21,6 +21,13 @@ VERDICTS = (
     " raw, created_at, votes, cost, prompt_tokens, completion_tokens, duplicate_of"
     " FROM verdicts JOIN judges USING (judge_id)"
 )
+SAMPLES = (
+    "action_id, s.run_id, trajectory_id, t.external_id, step, branch_id, is_backbone, n_tokens,"
+    " logprob, finish_reason,"
+    " CASE WHEN s.run_id = t.run_id THEN policy ELSE coalesce(r.name, policy) END{more}"
+    " FROM samples s JOIN trajectories t USING (trajectory_id, question_id)"
+    " LEFT JOIN runs r ON r.run_id = s.run_id WHERE question_id = ? AND action_id = ?"
+)
 _QUESTION = "question_id, dataset, split, external_id, text, gold, solution"
 _ACTIONS = actions_with_advantage(RANGE)
 
@@ -123,11 +130,6 @@ def verdict_of(row: tuple[Any, ...]) -> Verdict:
 
 def _samples(cursor: Cursor, action_id: int, question_id: int) -> tuple[Sample, ...]:
     rows = cursor.execute(
-        "SELECT action_id, s.run_id, trajectory_id, t.external_id, step, branch_id, is_backbone, n_tokens,"
-        " logprob, finish_reason, CASE WHEN s.run_id = t.run_id THEN policy ELSE coalesce(r.name, policy) END"
-        " FROM samples s JOIN trajectories t USING (trajectory_id, question_id)"
-        " LEFT JOIN runs r ON r.run_id = s.run_id"
-        " WHERE question_id = ? AND action_id = ? ORDER BY trajectory_id, branch_id",
-        [question_id, action_id],
+        f"SELECT {SAMPLES.format(more='')} ORDER BY trajectory_id, branch_id", [question_id, action_id]
     ).fetchall()
     return tuple(Sample(*row) for row in rows)

@@ -47,6 +47,7 @@ def old_project(folder: Path) -> None:
         new = {name for name, _ in MIGRATIONS} - {name for name, _ in OLD}
         for table in ("audit_draws", "label_facts"):
             kit.writer.cursor.execute(f"DROP TABLE {table}")
+        kit.writer.cursor.execute("ALTER TABLE samples DROP COLUMN tokens")
         kit.writer.cursor.execute("DELETE FROM migrations WHERE name IN (SELECT unnest(?))", [sorted(new)])
 
 
