@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 _LAYOUT = 1
 _UNITS = 1_000_000  # log-probs are kept in millionths of a nat
 _LONGEST = 9  # bytes of a packed number
+_BROKEN = re.compile("[\udc80-\udcff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,25 @@ def as_bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass") if len(text) == 1 else b"".join(map(as_bytes, text))
 
 
-def whole_characters(pieces: Sequence[bytes]) -> Iterator[str | None]:
-    """Each piece as text; None for one that begins or ends inside a character."""
-    for piece in pieces:
-        try:
-            yield piece.decode()
-        except UnicodeDecodeError:
-            yield None
+def readable(piece: bytes) -> str:
+    """What a token spells, as text: bytes of a character that it holds only a part of as `‹E2 80›`."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        text = piece.decode("utf-8", "surrogateescape")
+    return _BROKEN.sub(lambda found: f"‹{as_bytes(found[0]).hex(' ').upper()}›", text)
+
+
+def why_unknown(policy: str, logprob: float | None) -> str:
+    """Why a sample of that policy, with that sum, has no tokens."""
+    if policy == "imported":
+        return "Its tokens are not known: it was imported, and files carry the sum alone."
+    if logprob is None:
+        return "Its tokens are not known: its server gave no log-probs."
+    return (
+        "Its tokens are not stored: an earlier version sampled it, or the tokens that its server listed do"
+        " not spell the step."
+    )
 
 
 def _folded(logprob: float) -> int:

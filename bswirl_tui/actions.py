@@ -26,6 +26,7 @@ APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "dialog",
 )
 CURVES, MOVED = "curves", "moved"
+TOKENS = "tokens"
 AUDIT, REPORT, CELL, CONFLICTS, SETUP = "audit", "report", "cell", "conflicts", "setup"
 EVALUATIONS, COMPARISON, PAIR = "evaluations", "comparison", "pair"
 _SUB_SCREENS = (RUNS, RUN, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS, MOVED)
@@ -186,8 +187,28 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (
             ("detail.judge", "i", "judge", "Read the judge's exact prompt and its raw reply."),
             ("detail.labels", "L", "label history", "Read who labelled this step, when, why, and how."),
-            ("detail.logprobs", "p", "log-probs", "Read every sample's log-prob, and what training changed."),
+            (
+                "detail.logprobs",
+                "p",
+                "log-probs",
+                "Read the samples' tokens with their log-probs, and the shift.",
+            ),
             ("detail.run", "P", "shift's run", "Choose the training run whose log-prob shift is shown."),
+        ),
+    ),
+    *_make(
+        "Log-probs",
+        TOKENS,
+        (
+            ("tokens.next", "right_square_bracket l right", "next sample", "See an older sample.", 0, False),
+            (
+                "tokens.previous",
+                "left_square_bracket h left",
+                "sample before",
+                "See a newer sample.",
+                0,
+                False,
+            ),
         ),
     ),
     *_make(

@@ -34,6 +34,7 @@ class Glyphs:
     match: str  # a step with the words searched for
     column: str  # between columns
     separator: str  # three cells, between facts on a line
+    shades: str  # six cells: from what was all but certain to what was very unlikely
     caret: str  # points up at a place on an axis
     braille: bool  # whether curves may be drawn in braille dots
 
@@ -63,6 +64,7 @@ UNICODE = Glyphs(
     match="»",
     column="│",
     separator=" · ",
+    shades=" ▁▃▅▆█",
     caret="▲",
     braille=True,
 )
@@ -92,6 +94,7 @@ ASCII = Glyphs(
     match="/",
     column="|",
     separator=" | ",
+    shades=" .:=*#",
     caret="^",
     braille=False,
 )

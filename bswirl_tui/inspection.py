@@ -99,9 +99,9 @@ def manner(label: Label) -> list[str]:
 def logprob_paragraphs(
     detail: ActionDetail, shifts: QuestionShifts | None, colours: Palette
 ) -> list[Paragraph]:
-    """Every sample's log-prob as a sum and by token, and the shift that training brought."""
+    """Every sample's log-prob as a sum and a mean, and the shift that training brought."""
     header = f" {'run':>4} {'step':>5} {'branch':>6} {'tokens':>6} {'sum':>10} {'a token':>9}  policy"
-    parts = [heading("As sampled", colours), Paragraph(Text(header, colours.muted), wrap=False)]
+    parts = [heading("All samples", colours), Paragraph(Text(header, colours.muted), wrap=False)]
     for sample in detail.samples:
         tokens, total = sample.n_tokens, sample.logprob
         row = Text(f" {sample.run_id:>4} {sample.step:>5} {sample.branch_id:>6} ")
@@ -110,8 +110,7 @@ def logprob_paragraphs(
         row.append_text(_number(total / tokens if total is not None and tokens else None, 9, 3)).append("  ")
         row.append_text(line(sample.policy, colours.muted, limit=60))
         parts.append(Paragraph(row, wrap=False))
-    words = "A sample keeps the sum that its policy reported; the log-probs of single tokens are not kept."
-    parts += [Paragraph(Text(words, colours.muted)), BLANK, heading("Log-prob shift", colours)]
+    parts += [BLANK, heading("Log-prob shift", colours)]
     found = next(
         (shift for shift in (shifts.shifts if shifts else ()) if shift.action_id == detail.action.action_id),
         None,

@@ -36,6 +36,7 @@ PLACES: tuple[frozenset[str], ...] = tuple(
             (actions.APP, actions.PAIR, actions.TEXT),
             (actions.APP, actions.FORM),
             (actions.APP, actions.DIALOG, actions.ROWS, actions.TEXT, actions.CHOICE),
+            (actions.APP, actions.DIALOG, actions.TEXT, actions.TOKENS),
         ),
     )
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bswirl.cli.audit_tokens import print_samples, sample_json
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import cell, json_option, number, print_facts, print_json
 from bswirl.display import safe_text
@@ -19,16 +20,20 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("action", type=int)
 @click.option("--raw", is_flag=True, help="Also the replies that judges gave, word for word.")
+@click.option("--tokens", is_flag=True, help="Also each sample's tokens with their log-probs.")
 @json_option
 @pass_invocation
-def show(invocation: Invocation, action: int, raw: bool, as_json: bool) -> None:
+def show(invocation: Invocation, action: int, raw: bool, tokens: bool, as_json: bool) -> None:
     """Shows the action with the number ACTION: its place, its labels, and every verdict with why and cost."""
     with invocation.connect() as client:
         detail = client.action(action)
+        sampled = client.action_tokens(action) if tokens else []
     if as_json:
-        print_json(to_json(detail))
+        more = {"tokens": [sample_json(found, detail.action.text) for found in sampled]} if tokens else {}
+        print_json({**to_json(detail), **more})
         return
     _show(detail)
+    print_samples(sampled, detail.action.text)
     for verdict in detail.verdicts:
         if raw and verdict.raw:
             click.echo(f"\n{safe_text(verdict.judge, one_line=True)}, run {verdict.run_id}:")

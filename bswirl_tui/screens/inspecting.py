@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bswirl.records import ActionDetail, StoredPrompt
-from bswirl_tui.inspection import judge_paragraphs, label_paragraphs, logprob_paragraphs
+from bswirl.records import ActionDetail, SampleTokens, StoredPrompt
+from bswirl_tui.inspection import judge_paragraphs, label_paragraphs
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.labelling import Labelling
 from bswirl_tui.screens.reader import Reader
@@ -37,7 +37,21 @@ class Inspecting(Labelling):
     def action_detail_logprobs(self) -> None:
         outline = self.tree_view.outline
         shifts = outline.shifts if outline is not None else None
-        self._read("log-probs", lambda found: logprob_paragraphs(found[0], shifts, palette(self.app)))
+        action = self.step_here()
+        if action is None:
+            return
+        action_id = action.action_id
+
+        def work(client: Client) -> tuple[ActionDetail, list[SampleTokens]]:
+            return client.action(action_id), client.action_tokens(action_id)
+
+        def done(found: tuple[ActionDetail, list[SampleTokens]]) -> None:
+            from bswirl_tui.screens.token_reader import TokenReader  # only who reads tokens needs it
+
+            self.keep_detail(found[0])
+            self.app.push_screen(TokenReader(*found, shifts))
+
+        self.bswirl.ask_owner(self, "inspect", work, done)
 
     def _read(self, what: str, paragraphs: Callable[[Found], list[Paragraph]]) -> None:
         action = self.step_here()
