@@ -44,8 +44,8 @@ def sample_paragraphs(found: SampleTokens, step: str, place: str, colours: Palet
     parts += [BLANK, heading("Tokens", colours, Text("a bar's cell is a nat", colours.muted))]
     parts.append(TokenTable(tokens=shown, colours=colours))
     if len(tokens) > len(shown):
-        more = f"{glyphs().ellipsis} and {len(tokens) - len(shown):,} more; `bswirl audit show --tokens` has them all"
-        parts.append(Paragraph(Text(more, colours.muted)))
+        more = f"and {len(tokens) - len(shown):,} more: `bswirl audit show --tokens` has them all"
+        parts.append(Paragraph(Text(f"{glyphs().ellipsis} {more}", colours.muted)))
     return parts
 
 

@@ -33,29 +33,26 @@ class TokenReader(Reader):
         self._at = next((at for at, sample in enumerate(samples) if sample.tokens is not None), 0)
 
     def on_mount(self) -> None:
-        super().on_mount()
+        """Before that of Reader, which shows what is written here."""
+        self._paragraphs = self._written()
         box = self.query_one(".dialog")
         box.add_class("broad")
         if len(self._samples) > 1:
             keys = [actions.spec(name).key_display for name in ("tokens.next", "tokens.previous")]
             closes = actions.spec("screen.back").key_display
             box.border_subtitle = Text(f"{keys[0]} next sample, {keys[1]} the one before, {closes} closes")
-        self._show()
 
-    def _show(self) -> None:
+    def _written(self) -> list[Paragraph]:
+        """The sample at hand, then what is known of all."""
         colours = palette(self.app)
         parts: list[Paragraph] = []
         if self._samples:
-            found = self._samples[self._at]
             place = f"sample {self._at + 1} of {len(self._samples):,}, newest first"
-            parts = sample_paragraphs(
-                found,
-                self._detail.action.text,
-                place if len(self._samples) > 1 else "the one sample",
-                colours,
-            )
-            parts.append(BLANK)
-        self.query_one(TextView).show([*parts, *logprob_paragraphs(self._detail, self._shifts, colours)])
+            if len(self._samples) == 1:
+                place = "the one sample"
+            step = self._detail.action.text
+            parts = [*sample_paragraphs(self._samples[self._at], step, place, colours), BLANK]
+        return [*parts, *logprob_paragraphs(self._detail, self._shifts, colours)]
 
     def action_tokens_next(self) -> None:
         self._go(1)
@@ -67,4 +64,4 @@ class TokenReader(Reader):
         at = min(max(self._at + by, 0), len(self._samples) - 1)
         if at != self._at:
             self._at = at
-            self._show()
+            self.query_one(TextView).show(self._written())

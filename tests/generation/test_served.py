@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bswirl.records import GrowingState, to_json
 from bswirl.runs.context import RunContext
 from bswirl.runs.folder import RunFolder
 from bswirl.serving.calls import CostLimitError, Failure, RefusedError
+from bswirl.tokens import StepTokens, readable
 from tests.generation.chat import QUESTIONS, make_run, rows_of, solve, spec_for
 from tests.serving.server import DROP, FaultServer, Request, completion, status
 
@@ -116,10 +118,27 @@ class TestAWholeRun:
             work_on(bare)
         figures = [step for row in rows_of(bare) for step in (row.get("steps") or row["samples"])]
         assert {step["logprob"] for step in figures} == {None}
+        assert not any("tokens" in step for step in figures)
 
+    def test_tokens_are_kept_with_their_bytes(self, tmp_path: Path) -> None:
+        """A character that two tokens share, a stop token behind the text, and sums that are the tokens'."""
 
-def branch_calls(server: FaultServer) -> list[Request]:
-    return [request for request in server.requests if "Next line:" in request.prompt]
+        def spelled(request: Request) -> dict[str, Any]:
+            texts = [text.replace("=", "→") for text in solve(request)]
+            return completion(texts, logprobs=[{"content": in_pairs(text)} for text in texts])
+
+        with FaultServer(spelled) as server:
+            folder = make_run(tmp_path / "1", spec_for(server), trajectories=1)
+            work_on(folder)
+        broken = 0
+        for sample in (step for row in rows_of(folder) for step in (row.get("steps") or row["samples"])):
+            tokens = StepTokens.unpack(b64decode(sample["tokens"]))
+            pieces = tokens.pieces(sample["text"])
+            assert b"".join(pieces) == (tokens.before + sample["text"] + tokens.after).encode()
+            assert len(pieces) == sample["n_tokens"]
+            assert sum(tokens.logprobs) == pytest.approx(sample["logprob"], abs=1e-5)
+            broken += "‹" in "".join(map(readable, pieces))
+        assert broken > 10
 
 
 class TestWhatServersSay:
@@ -352,3 +371,22 @@ class TestTheBooks:
     def test_calls_that_never_will_are_a_warning(self, tmp_path: Path) -> None:
         self.books(tmp_path, Failure("too-long", "of 4096 tokens"))
         assert "too-long" in (tmp_path / "1" / "journal.jsonl").read_text()
+
+
+def in_pairs(text: str) -> list[dict[str, Any]]:
+    """Tokens of two bytes each as a server lists them, and the end of its turn."""
+    spelled = text.encode()
+    pairs = [spelled[at : at + 2] for at in range(0, len(spelled), 2)]
+    listed = [
+        {
+            "token": pair.decode("utf-8", "replace"),
+            "bytes": list(pair),
+            "logprob": -0.125 / (at + 1),
+        }
+        for at, pair in enumerate(pairs)
+    ]
+    return [*listed, {"token": "<|end|>", "bytes": list(b"<|end|>"), "logprob": -0.5}]
+
+
+def branch_calls(server: FaultServer) -> list[Request]:
+    return [request for request in server.requests if "Next line:" in request.prompt]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bswirl.policies.catalogue import PolicySpec
 from bswirl.records import GrowingState, Question, to_json
 from bswirl.runs.context import RunContext
 from bswirl.runs.folder import RunFolder
+from bswirl.tokens import StepTokens
 from tests.policies.small import sums
 
 QUESTIONS = [
@@ -55,12 +57,18 @@ def work_on(folder: RunFolder) -> dict[str, Any]:
 
 
 def rows_of(folder: RunFolder) -> list[dict[str, Any]]:
-    """The rows that hold samples, in a fixed order, without log-probs, which rounding makes differ."""
+    """The rows that hold samples, in a fixed order, without log-probs, which rounding makes differ.
+
+    Of tokens their sizes stay.
+    """
     rows = [json.loads(line) for line in folder.journal_file.read_text().splitlines()]
     rows = [row for row in rows if row["t"] in ("trajectory", "branches")]
     for row in rows:
         for sample in [*row.get("steps", []), *row.get("samples", [])]:
-            sample.pop("logprob")
+            logprob, tokens = sample.pop("logprob"), StepTokens.unpack(b64decode(sample["tokens"]))
+            assert sum(tokens.logprobs) == pytest.approx(logprob, abs=1e-6 * (1 + len(tokens.sizes)))
+            assert len(tokens.sizes) == sample["n_tokens"]
+            sample["tokens"] = tokens.sizes
     return sorted(rows, key=_key)
 
 

@@ -112,6 +112,22 @@ class TestLogprobs:
         (choice,) = read(completion(["ab"], logprobs=[given]), logprobs=True).choices
         assert (choice.text, choice.logprob, choice.tokens, choice.token_logprobs) == ("ab", None, (), ())
 
+    def test_bytes_spell_what_tokens_do_not(self) -> None:
+        """A token with a part of a character; as surrogate escapes, so that they can be written as JSON."""
+        given = [("a\ufffd", b"a\xc3", -0.5), ("\ufffd", b"\xa9", -0.25), ("<end>", b"<end>", -1.0)]
+        listed = [{"token": token, "bytes": list(own), "logprob": number} for token, own, number in given]
+        (choice,) = read(completion(["aé"], logprobs=[{"content": listed}]), logprobs=True).choices
+        assert choice.tokens == ("a\udcc3", "\udca9", "<end>")
+        assert choice.token_logprobs == (-0.5, -0.25, -1.0)
+        assert choice.logprob == -1.75
+
+    @pytest.mark.parametrize("wrong", [None, "a", [300], [-1], ["a"], [10**40], [[1]], {"a": 1}, [97]])
+    def test_bytes_that_spell_nothing_are_left_alone(self, wrong: Any) -> None:
+        """The tokens stay what they are."""
+        listed = [{"token": "\ufffd", "bytes": wrong, "logprob": -0.5}]
+        (choice,) = read(completion(["é"], logprobs=[{"content": listed}]), logprobs=True).choices
+        assert (choice.tokens, choice.logprob) == (("\ufffd",), -0.5)
+
 
 class TestMalformed:
     @pytest.mark.parametrize(
@@ -145,6 +161,13 @@ class TestKey:
         found = read(reply, logprobs=True, key=KEY)
         assert KEY not in repr(found)
         assert found.choices[0].text == "a [key] b"
+
+    def test_tokens_behind_the_text_may_not_hold_it_either(self) -> None:
+        """The sum stays."""
+        half = len(KEY) // 2
+        listed = {"tokens": ["a", KEY[:half], KEY[half:]], "token_logprobs": [-1, -2, -3]}
+        (choice,) = read(completion(["a"], logprobs=[listed]), logprobs=True, key=KEY).choices
+        assert (choice.tokens, choice.token_logprobs, choice.logprob) == ((), (), -6.0)
 
     def test_escaped_in_json(self) -> None:
         reply = json.dumps(with_message(content=KEY)).replace("s", "\\u0073").encode()

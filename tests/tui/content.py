@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from base64 import b64encode
 from pathlib import Path
 
 from bswirl.certificates import Certificate, Rates
@@ -14,6 +15,7 @@ from bswirl.prompts import shipped
 from bswirl.records import FrozenTree, NewQuestion, PlacedQuestion, PlacedSample, Run, to_json
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.journal import JournalWriter
+from bswirl.tokens import StepTokens
 from tests.certified import a_certificate
 
 MADE_AT = "2026-01-02T03:04:05.000Z"
@@ -232,6 +234,60 @@ def voted(project: Project, client: Client, folder: Path, address: str, judge: s
         time.sleep(0.05)
     client.rank_judge(judge, 1)
     return attached
+
+
+TOKENS_OF_FIRST = ("Step", " ", "1", ":", " There", " are", " ", "2", "*", "3", "=", "6", " pens", ".", "\n")
+LOGPROBS_OF_FIRST = (
+    *(-0.01, 0.0, 0.0, -0.02, -0.7, -0.1, -0.05),
+    *(-1.2, -0.3, -0.4, 0.0, -4.9, -2.2, -0.6, -0.01),
+)
+
+
+def sampled_tokens(client: Client, folder: Path) -> Run:
+    """Further samples of the first question's first step, with tokens and without, and a hostile one."""
+    question = client.tree("shop:q00").question
+    run = RunFolder.create(
+        folder,
+        kind="generate",
+        name="fresh",
+        run_uid="6b1f0b6e-0000-4000-8000-000000000005",
+        rows=[to_json(question)],
+        settings={"policy": "fresh", "branches": 4},
+        created_by="carol",
+    )
+    first = "".join(TOKENS_OF_FIRST[:-1])
+    sizes = tuple(len(token) for token in TOKENS_OF_FIRST)
+    hostile = f"Step 1: {HOSTILE.strip()}"
+    wild = len(hostile.encode()) + 10
+    tokens = {
+        "own": StepTokens(sizes, LOGPROBS_OF_FIRST, "", "\n"),
+        "whole": StepTokens((len(first),), (-9.25,)),
+        "wild": StepTokens((2,) * (wild // 2) + (wild % 2,), (-0.5,) * (wild // 2 + 1), "", "<|im_end|>"),
+    }
+    samples = [(first, "own"), (first, "whole"), (first, ""), (hostile, "wild")]
+    steps = [_sampled(text, tokens.get(name), branch) for branch, (text, name) in enumerate(samples)]
+    about = {"question_id": question.question_id, "number": 1, "seed": 0, "temperature": 1.0}
+    journal: list[dict[str, object]] = [
+        {"t": "start", "attempt": 1, "pid": 1, "host": "box", "at": MADE_AT, "code_version": "0.1.0"},
+        {"t": "trajectory", **about, "policy": "fresh", "steps": steps[:1]},
+        {"t": "branches", **about, "step": 1, "samples": steps[1:], "unparsed": []},
+        {"t": "end", "status": "done", "error": None, "exit_code": 0, "summary": {}},
+    ]
+    _write(run, journal, [f"{MADE_AT} sampled"])
+    attached = client.attach_run(folder)
+    end = time.monotonic() + 20
+    while client.run(attached.run_id).status != "done":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return attached
+
+
+def _sampled(text: str, tokens: StepTokens | None, branch: int) -> dict[str, object]:
+    known = {} if tokens is None else {"tokens": b64encode(tokens.pack()).decode()}
+    total = -4.5 if tokens is None else sum(tokens.logprobs)
+    number = 9 if tokens is None else len(tokens.sizes)
+    fixed = {"text": text, "is_answer": False, "finish": "stop", "branch_id": branch}
+    return {**fixed, "n_tokens": number, "logprob": round(total, 6), **known}
 
 
 def waiting_run(project: Project, client: Client) -> Run:

@@ -259,7 +259,7 @@ class TestReading:
             assert "UTC" in text
 
     async def test_logprobs_by_sample(self, project: Project, tmp_path: Path) -> None:
-        """Sums and means; single tokens' are said not to be kept."""
+        """Sums and means; why an imported sample has no tokens."""
         with connect(project, auditor="bob") as bob:
             content.finished_training(project, bob, tmp_path / "train")
         async with opened(project) as pilot:
@@ -267,7 +267,7 @@ class TestReading:
             assert isinstance(pilot.app.screen, Reader)
             text = pilot.app.screen.plain
             assert "−1.50    −0.167" in text
-            assert "not kept" in text
+            assert "Its tokens are not known: it was imported" in text
             assert "+0.25 in run 2 at step 24, +0.0250 a token over 10 tokens" in text
             await press(pilot, "escape", "P", "j", "enter")
             assert main_screen(pilot).shift_run == 2
