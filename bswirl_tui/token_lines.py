@@ -169,7 +169,7 @@ class TokenTable(Paragraph):
     def _entry(self, token: ShownToken, digits: int, room: int) -> Text:
         muted = self.colours.muted if self.colours is not None else Style()
         style = token.style(self.colours) if self.colours is not None else Style()
-        entry = Text(f"{token.number:>{digits}} ", muted)
+        entry = Text().append(f"{token.number:>{digits}} ", muted)
         entry.append_text(fit(Text(f'"{token.text}"', style), room))
         entry.append_text(right(Text(f" {logprob_words(token.logprob)}"), 7))
         entry.append_text(right(Text(f" {probability_words(token.probability)}"), 6)).append(" ")

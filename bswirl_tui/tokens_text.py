@@ -73,7 +73,7 @@ def _least_likely(tokens: list[ShownToken], colours: Palette) -> list[Paragraph]
     """The least likely tokens, each in its place in the text."""
     parts = []
     for token in sorted(tokens, key=lambda token: token.logprob)[:LEAST_LIKELY]:
-        text = right(Text(f"{token.number}", colours.muted), 4).append(" ")
+        text = Text().append(f"{token.number:>4} ", colours.muted)
         text.append_text(right(Text(logprob_words(token.logprob)), 6)).append(" ")
         text.append_text(right(Text(probability_words(token.probability)), 5)).append("  ")
         place = token.number - 1

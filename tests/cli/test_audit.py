@@ -1,10 +1,14 @@
 """`bswirl audit`: labels without a screen."""
 
 import io
+from pathlib import Path
 
 import pytest
 
+from bswirl.client import connect
+from bswirl.project import Project
 from tests.cli.conftest import Call
+from tests.tui import content
 
 
 def actions_of(on: Call) -> dict[int, dict[str, object]]:
@@ -174,6 +178,36 @@ class TestNext:
             "next": None,
             "why": "no step there has a verdict yet",
         }
+
+
+class TestTokens:
+    def test_a_line_a_token(self, on: Call, project: Project, tmp_path: Path) -> None:
+        """The newest sample first, why one has none, and JSON with all that is known."""
+        with connect(project) as client:
+            content.fill(client)
+            content.sampled_tokens(client, tmp_path / "run")
+            wild = next(action for action in client.tree("shop:q00").actions if "[/foo]" in action.text)
+        said = on("audit", "show", 1, "--tokens").out
+        assert "run 2, step 1, branch 2, fresh:\nIts tokens are not stored: an earlier version" in said
+        assert '15 tokens, sum -10.490, mean -0.699\n   1    -0.010  99.0%  "Step"\n' in said
+        assert '  12    -4.900   0.7%  "6"\n' in said
+        assert '  15    -0.010  99.0%  "⏎"\n' in said
+        assert said.count("it was imported") == 2
+        assert "tokens" not in on("audit", "show", 1).out
+        samples = on("audit", "show", 1, "--tokens", "--json").json["tokens"]
+        assert [sample["branch_id"] for sample in samples] == [2, 1, 0, 0, 0]
+        assert samples[0]["tokens"] is None
+        assert "earlier version" in samples[0]["why"]
+        assert samples[1]["tokens"] == [{"text": "Step 1: There are 2*3=6 pens.", "logprob": -9.25}]
+        assert "".join(token["text"] for token in samples[2]["tokens"]) == content.FIRST + "\n"
+        hostile = on("audit", "show", wild.action_id, "--tokens")
+        assert not any(sign in hostile.out for sign in "\x1b\x07\u202e\u200b")
+        (sample,) = on("audit", "show", wild.action_id, "--tokens", "--json").json["tokens"]
+        spelled = b"".join(
+            bytes(token["bytes"]) if token["text"] is None else token["text"].encode()
+            for token in sample["tokens"]
+        )
+        assert spelled.decode() == wild.text + "<|im_end|>"
 
 
 class TestConflicts:

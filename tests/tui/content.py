@@ -237,6 +237,7 @@ def voted(project: Project, client: Client, folder: Path, address: str, judge: s
 
 
 TOKENS_OF_FIRST = ("Step", " ", "1", ":", " There", " are", " ", "2", "*", "3", "=", "6", " pens", ".", "\n")
+FIRST = "".join(TOKENS_OF_FIRST[:-1])
 LOGPROBS_OF_FIRST = (
     *(-0.01, 0.0, 0.0, -0.02, -0.7, -0.1, -0.05),
     *(-1.2, -0.3, -0.4, 0.0, -4.9, -2.2, -0.6, -0.01),
@@ -255,16 +256,15 @@ def sampled_tokens(client: Client, folder: Path) -> Run:
         settings={"policy": "fresh", "branches": 4},
         created_by="carol",
     )
-    first = "".join(TOKENS_OF_FIRST[:-1])
     sizes = tuple(len(token) for token in TOKENS_OF_FIRST)
     hostile = f"Step 1: {HOSTILE.strip()}"
     wild = len(hostile.encode()) + 10
     tokens = {
         "own": StepTokens(sizes, LOGPROBS_OF_FIRST, "", "\n"),
-        "whole": StepTokens((len(first),), (-9.25,)),
+        "whole": StepTokens((len(FIRST),), (-9.25,)),
         "wild": StepTokens((2,) * (wild // 2) + (wild % 2,), (-0.5,) * (wild // 2 + 1), "", "<|im_end|>"),
     }
-    samples = [(first, "own"), (first, "whole"), (first, ""), (hostile, "wild")]
+    samples = [(FIRST, "own"), (FIRST, "whole"), (FIRST, ""), (hostile, "wild")]
     steps = [_sampled(text, tokens.get(name), branch) for branch, (text, name) in enumerate(samples)]
     about = {"question_id": question.question_id, "number": 1, "seed": 0, "temperature": 1.0}
     journal: list[dict[str, object]] = [

@@ -89,6 +89,18 @@ def trained_twice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]
         client.stop_owner()
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with samples that have tokens."""
+    folder = tmp_path_factory.mktemp("fresh")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as client:
+        content.fill(client)
+        content.sampled_tokens(client, folder / "run")
+        yield project
+        client.stop_owner()
+
+
 def pressing(*keys: str, words: str = "") -> Callable[[Pilot[Any]], Any]:
     """What to do before the picture is taken: press keys, wait for words."""
 
@@ -127,6 +139,12 @@ class TestScreens:
         monkeypatch.setattr(inspection, "moment", lambda stamp: "2026-01-02 03:04")
         app = BswirlApp(voted, "alice")
         before = pressing("enter", "i", words="sha256")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_tokens(self, fresh: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """The tokens of one of a step's samples, shaded, in a table, and the least likely ones."""
+        app = BswirlApp(fresh, "alice")
+        before = pressing("p", "right_square_bracket", words="sample 3 of 5")
         assert snap_compare(app, terminal_size=size, run_before=before)
 
     def test_search(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
@@ -329,6 +347,16 @@ class TestVariants:
         app = BswirlApp(shared, "alice")
         app.theme = LIGHT
         assert snap_compare(app, terminal_size=(120, 30), run_before=pressing())
+
+    def test_tokens_without_colour(
+        self, fresh: Project, snap_compare: Compare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In plain ASCII, signs shade."""
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
+        app = BswirlApp(fresh, "alice")
+        before = pressing("p", "right_square_bracket", words="sample 3 of 5")
+        assert snap_compare(app, terminal_size=(100, 40), run_before=before)
 
     @pytest.mark.parametrize("signs", [glyphs.UNICODE, glyphs.ASCII], ids=["unicode", "ascii"])
     def test_curves_without_colour(

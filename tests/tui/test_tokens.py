@@ -22,7 +22,6 @@ from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, shown
 
 COLOURS = themes._PALETTES[themes.DARK]
-FIRST = "".join(content.TOKENS_OF_FIRST[:-1])
 
 
 @pytest.fixture
@@ -50,12 +49,12 @@ def first_step() -> SampleTokens:
 class TestText:
     def test_unlikely_tokens_are_shaded(self) -> None:
         """Below their letters; spaces around words stay free, and what is all but certain has no shade."""
-        text = lines(first_step(), FIRST)
+        text = lines(first_step(), content.FIRST)
         assert text[3] == "Step 1: There are 2*3=6 pens.⏎"
         assert text[4] == " " * 8 + "▃▃▃▃▃     ▃▁▁ █ ▅▅▅▅▁"
 
     def test_sum_mean_and_the_least_likely_first(self) -> None:
-        text = lines(first_step(), FIRST)
+        text = lines(first_step(), content.FIRST)
         total = sum(content.LOGPROBS_OF_FIRST)
         assert text[1] == f"sum −{-total:.2f} · mean −{-total / 15:.3f} · 15 tokens"
         place = text.index("Least likely")
@@ -64,7 +63,7 @@ class TestText:
 
     def test_every_token_stands_in_the_table(self) -> None:
         """Quoted, with log-prob, probability and a bar of a cell a nat."""
-        table = "\n".join(lines(first_step(), FIRST))
+        table = "\n".join(lines(first_step(), content.FIRST))
         for number, (token, logprob) in enumerate(
             zip(content.TOKENS_OF_FIRST, content.LOGPROBS_OF_FIRST, strict=True), start=1
         ):
@@ -76,13 +75,13 @@ class TestText:
 
     def test_in_ascii_nothing_else_is_sent(self, ascii_signs: None) -> None:
         """The shades are signs of their own, not a colour."""
-        text = lines(first_step(), FIRST)
+        text = lines(first_step(), content.FIRST)
         assert "".join(text).replace("⏎", "").isascii()
         assert text[4].split() == [":::::", ":..", "#", "====."]
 
     def test_columns_fill_a_wide_screen(self) -> None:
         """From top to bottom, each line no wider than there is room."""
-        tokens = shown_tokens(first_step().tokens, FIRST)  # type: ignore[arg-type]
+        tokens = shown_tokens(first_step().tokens, content.FIRST)  # type: ignore[arg-type]
         narrow, wide = (TokenTable(tokens=tokens, colours=COLOURS).lines(width) for width in (68, 170))
         assert (len(narrow), len(wide)) == (8, 4)
         assert max(line.cell_len for line in wide) > 140
