@@ -53,7 +53,7 @@ class StepTokens:
         return [spelled[end - size : end] for end, size in zip(ends, self.sizes, strict=True)]
 
     def pack(self) -> bytes:
-        """As bytes: about three a token. Log-probs are rounded to six decimals."""
+        """As bytes: three to five a token. Log-probs are rounded to six decimals."""
         before, after = as_bytes(self.before), as_bytes(self.after)
         numbers = [len(self.sizes), len(before), len(after), *self.sizes, *map(_folded, self.logprobs)]
         return bytes([_LAYOUT]) + b"".join(map(_varint, numbers)) + before + after
@@ -90,6 +90,19 @@ def readable(piece: bytes) -> str:
     except UnicodeDecodeError:
         text = piece.decode("utf-8", "surrogateescape")
     return _BROKEN.sub(lambda found: f"‹{as_bytes(found[0]).hex(' ').upper()}›", text)
+
+
+def probability(logprob: float) -> float:
+    """The probability of a log-prob; rounding at a server does not make it more than 1."""
+    return math.exp(min(0.0, logprob))
+
+
+def probability_words(logprob: float) -> str:
+    """The probability in five cells at most: `100%`, `50.1%`, `<0.1%`."""
+    chance = probability(logprob)
+    if chance < 0.001:
+        return "<0.1%"
+    return f"{chance * 100:.1f}%" if chance < 0.9995 else "100%"
 
 
 def why_unknown(policy: str, logprob: float | None) -> str:

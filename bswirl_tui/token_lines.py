@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +10,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from bswirl.tokens import StepTokens, as_bytes, readable
+from bswirl.tokens import StepTokens, as_bytes, probability, probability_words, readable
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import Paragraph, clean, fit, right, signed
 from bswirl_tui.themes import Palette
@@ -35,7 +34,7 @@ class ShownToken:
 
     @property
     def probability(self) -> float:
-        return math.exp(min(0.0, self.logprob))
+        return probability(self.logprob)
 
     @property
     def shade(self) -> int:
@@ -66,13 +65,6 @@ def _shown(piece: bytes) -> str:
     if shown and not cell_len(shown[0]):
         return f"‹U+{ord(shown[0]):04X}›{shown[1:]}"
     return shown
-
-
-def probability_words(probability: float) -> str:
-    """In five cells: ` 100%`, `50.1%`, `<0.1%`."""
-    if probability < 0.001:
-        return "<0.1%"
-    return f"{probability * 100:.1f}%" if probability < 0.9995 else "100%"
 
 
 @dataclass(slots=True)
@@ -114,7 +106,7 @@ def _cells(tokens: Sequence[ShownToken]) -> list[Cell]:
 
 
 def _rows(cells: Sequence[Cell], width: int) -> list[list[Cell]]:
-    """Cells in rows that fit, broken behind a space where there is one."""
+    """Cells in rows that fit, broken behind a line end, and behind a space where there is one."""
     rows: list[list[Cell]] = [[]]
     room = width
     for cell in cells:
@@ -128,6 +120,9 @@ def _rows(cells: Sequence[Cell], width: int) -> list[list[Cell]]:
             room = width - sum(cell_len(letter) for _, letter in rest)
         rows[-1].append(cell)
         room -= size
+        if cell[1] == "⏎":
+            rows.append([])
+            room = width
     return [row for row in rows if row]
 
 
@@ -172,7 +167,7 @@ class TokenTable(Paragraph):
         entry = Text().append(f"{token.number:>{digits}} ", muted)
         entry.append_text(fit(Text(f'"{token.text}"', style), room))
         entry.append_text(right(Text(f" {logprob_words(token.logprob)}"), 7))
-        entry.append_text(right(Text(f" {probability_words(token.probability)}"), 6)).append(" ")
+        entry.append_text(right(Text(f" {probability_words(token.logprob)}"), 6)).append(" ")
         bar = min(_BAR, max(0, round(-token.logprob)))
         return entry.append(fit(Text(glyphs().bar_full * bar, style), _BAR))
 

@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from bswirl.records import SampleTokens
-from bswirl.tokens import why_unknown
+from bswirl.tokens import probability_words, why_unknown
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, count, heading, joined, line, right, signed
 from bswirl_tui.themes import Palette
@@ -16,7 +16,6 @@ from bswirl_tui.token_lines import (
     ShownToken,
     TokenTable,
     logprob_words,
-    probability_words,
     shown_tokens,
 )
 
@@ -75,7 +74,7 @@ def _least_likely(tokens: list[ShownToken], colours: Palette) -> list[Paragraph]
     for token in sorted(tokens, key=lambda token: token.logprob)[:LEAST_LIKELY]:
         text = Text().append(f"{token.number:>4} ", colours.muted)
         text.append_text(right(Text(logprob_words(token.logprob)), 6)).append(" ")
-        text.append_text(right(Text(probability_words(token.probability)), 5)).append("  ")
+        text.append_text(right(Text(probability_words(token.logprob)), 5)).append("  ")
         place = token.number - 1
         before = "".join(other.text for other in tokens[max(0, place - _AROUND) : place])[-_AROUND:]
         behind = "".join(other.text for other in tokens[place + 1 : place + 1 + _AROUND])[:_AROUND]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 from bswirl.cli.output import number
 from bswirl.display import safe_text
-from bswirl.tokens import as_bytes, readable, why_unknown
+from bswirl.tokens import as_bytes, probability_words, readable, why_unknown
 
 if TYPE_CHECKING:
     from bswirl.records import SampleTokens
@@ -33,9 +32,8 @@ def print_samples(samples: Sequence[SampleTokens], step: str) -> None:
         for place, (piece, logprob) in enumerate(
             zip(found.tokens.pieces(step), logprobs, strict=True), start=1
         ):
-            probability = f"{math.exp(min(0.0, logprob)):.1%}"
             shown = safe_text(readable(piece), one_line=True)
-            click.echo(f'{place:>4} {logprob:>9.3f} {probability:>6}  "{shown}"')
+            click.echo(f'{place:>4} {logprob:>9.3f} {probability_words(logprob):>5}  "{shown}"')
     if len(samples) > MOST_SAMPLES:
         click.echo(f"\n{len(samples) - MOST_SAMPLES} older samples: --json has them")
 

@@ -189,9 +189,9 @@ class TestTokens:
             wild = next(action for action in client.tree("shop:q00").actions if "[/foo]" in action.text)
         said = on("audit", "show", 1, "--tokens").out
         assert "run 2, step 1, branch 2, fresh:\nIts tokens are not stored: an earlier version" in said
-        assert '15 tokens, sum -10.490, mean -0.699\n   1    -0.010  99.0%  "Step"\n' in said
-        assert '  12    -4.900   0.7%  "6"\n' in said
-        assert '  15    -0.010  99.0%  "⏎"\n' in said
+        assert '15 tokens, sum -10.490, mean -0.699\n   1    -0.010 99.0%  "Step"\n' in said
+        assert '  12    -4.900  0.7%  "6"\n' in said
+        assert '  15    -0.010 99.0%  "⏎"\n' in said
         assert said.count("it was imported") == 2
         assert "tokens" not in on("audit", "show", 1).out
         samples = on("audit", "show", 1, "--tokens", "--json").json["tokens"]
