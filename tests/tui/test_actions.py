@@ -22,6 +22,7 @@ from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
+from bswirl_tui.screens.token_reader import TokenReader
 from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.log_view import LogView
 from bswirl_tui.widgets.question_list import QuestionList
@@ -51,6 +52,7 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.PAIR: PairScreen,
     actions.CURVES: CurvesScreen,
     actions.MOVED: MovedScreen,
+    actions.TOKENS: TokenReader,
 }
 
 
@@ -84,6 +86,7 @@ class TestRegistry:
             (actions.APP, actions.MAIN, actions.ROWS, actions.CHOICE),
             (actions.APP, actions.MAIN, actions.TEXT),
             (actions.APP, actions.MAIN, actions.COMPARE, actions.TEXT),
+            (actions.APP, actions.DIALOG, actions.TEXT, actions.TOKENS),
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.FORM),
