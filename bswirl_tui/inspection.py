@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from bswirl.errors import InputError
-from bswirl.records import ActionDetail, Label, QuestionShifts, StoredPrompt, Verdict
+from bswirl.records import ActionDetail, Label, QuestionShifts, Sample, StoredPrompt, Verdict
 from bswirl.votes import votes_words
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, clean, heading, joined, line, moment, right, signed
@@ -97,14 +97,15 @@ def manner(label: Label) -> list[str]:
 
 
 def logprob_paragraphs(
-    detail: ActionDetail, shifts: QuestionShifts | None, colours: Palette
+    detail: ActionDetail, shifts: QuestionShifts | None, colours: Palette, here: Sample | None = None
 ) -> list[Paragraph]:
-    """Every sample's log-prob as a sum and a mean, and the shift that training brought."""
+    """Every sample's log-prob as a sum and a mean, `here` marked, and the shift that training brought."""
     header = f" {'run':>4} {'step':>5} {'branch':>6} {'tokens':>6} {'sum':>10} {'a token':>9}  policy"
     parts = [heading("All samples", colours), Paragraph(Text(header, colours.muted), wrap=False)]
     for sample in detail.samples:
         tokens, total = sample.n_tokens, sample.logprob
-        row = Text(f" {sample.run_id:>4} {sample.step:>5} {sample.branch_id:>6} ")
+        row = Text(glyphs().closed if sample == here else " ")
+        row.append(f"{sample.run_id:>4} {sample.step:>5} {sample.branch_id:>6} ")
         row.append_text(right(Text(glyphs().dash if tokens is None else str(tokens)), 6)).append(" ")
         row.append_text(_number(total, 10)).append(" ")
         row.append_text(_number(total / tokens if total is not None and tokens else None, 9, 3)).append("  ")

@@ -45,14 +45,23 @@ class TokenReader(Reader):
     def _written(self) -> list[Paragraph]:
         """The sample at hand, then what is known of all."""
         colours = palette(self.app)
-        parts: list[Paragraph] = []
-        if self._samples:
-            place = f"sample {self._at + 1} of {len(self._samples):,}, newest first"
-            if len(self._samples) == 1:
-                place = "the one sample"
-            step = self._detail.action.text
-            parts = [*sample_paragraphs(self._samples[self._at], step, place, colours), BLANK]
-        return [*parts, *logprob_paragraphs(self._detail, self._shifts, colours)]
+        if not self._samples:
+            return logprob_paragraphs(self._detail, self._shifts, colours)
+        found = self._samples[self._at]
+        return [
+            *sample_paragraphs(found, self._detail.action.text, self._place(), colours),
+            BLANK,
+            *logprob_paragraphs(self._detail, self._shifts, colours, found.sample),
+        ]
+
+    def _place(self) -> str:
+        """Which of how many samples is shown; of very many only the newest are here."""
+        number = len(self._samples)
+        if number == 1:
+            return "the one sample"
+        if number < len(self._detail.samples):
+            return f"sample {self._at + 1} of the {number:,} newest"
+        return f"sample {self._at + 1} of {number:,}, newest first"
 
     def action_tokens_next(self) -> None:
         self._go(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 
 from bswirl.errors import InputError
+from bswirl.store.candidates import read_group_verdicts
+from bswirl.store.exports import export_samples
 from bswirl.store.migrations import MIGRATIONS, applied
 from bswirl.store.sample_tokens import read_action_tokens
-from bswirl.store.trees import read_action
+from bswirl.store.trees import read_action, read_tree
 from bswirl.tokens import StepTokens
-from tests.store.kit import Kit, branches, kit_in, trajectory
+from tests.store.kit import Kit, branches, kit_in, trajectory, verdict
 
 FIRST = "Step 1: é = 2"
 TOKENS = StepTokens((5, 3, 1, 1, 5), (-0.5, -0.25, -3.0, -0.125, -1.0), "", "\n")
@@ -74,6 +77,44 @@ class TestReading:
         kit.feed(kit.run(), spelled(trajectory(1, 1, FIRST, "Answer: 24"), wrong))
         assert [sample.tokens for sample in read_action_tokens(kit.cursor, 1, 10)] == [None]
         assert kit.one("SELECT count(*) FROM ingest_errors") == 0
+
+
+class _Recording:
+    """A cursor that remembers what it was asked."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.asked: list[str] = []
+
+    def execute(self, query: str, *values: Any) -> Any:
+        self.asked.append(query)
+        return self._cursor.execute(query, *values)
+
+
+class TestOthers:
+    def test_nothing_else_reads_them(self, kit: Kit) -> None:
+        """Trees, actions, candidates and exports do not name the column."""
+        filled(kit)
+        kit.feed(kit.run("judge", 2), verdict(1, 1.0))
+        cursor: Any = _Recording(kit.cursor)
+        read_tree(cursor, 1)
+        read_action(cursor, 1)
+        read_group_verdicts(cursor, 1)
+        list(export_samples(cursor))
+        assert len(cursor.asked) > 5
+        for query in cursor.asked:
+            assert not re.search(r"\btokens\b|samples\.\*|\*\s+FROM samples", query), query
+        read_action_tokens(cursor, 1, 1)
+        assert re.search(r"\btokens\b", cursor.asked[-1])
+
+    def test_exports_are_the_same_with_and_without(self, kit: Kit, tmp_path: Path) -> None:
+        """The format carries the sum alone."""
+        filled(kit)
+        (tmp_path / "bare").mkdir()
+        with kit_in(tmp_path / "bare") as bare:
+            bare.questions(1)
+            bare.feed(bare.run(), trajectory(1, 1, FIRST, "Answer: 24"))
+            assert list(export_samples(bare.cursor)) == list(export_samples(kit.cursor))
 
 
 class TestUpgrade:

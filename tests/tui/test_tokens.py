@@ -19,7 +19,7 @@ from bswirl_tui.screens.token_reader import TokenReader
 from bswirl_tui.token_lines import Shaded, TokenTable, shown_tokens
 from bswirl_tui.tokens_text import MOST_SHOWN, sample_paragraphs
 from tests.tui import content
-from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, shown
+from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, settled, shown
 
 COLOURS = themes._PALETTES[themes.DARK]
 
@@ -130,6 +130,18 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         client.stop_owner()
 
 
+async def test_of_very_many_samples_the_newest_are_read(fresh: Project) -> None:
+    """And that is said."""
+    with connect(fresh, auditor="alice") as client:
+        detail, samples = client.action(1), client.action_tokens(1, limit=3)
+    async with opened(fresh) as pilot:
+        await pilot.app.push_screen(TokenReader(detail, samples, None))
+        await settled(pilot)
+        assert "sample 2 of the 3 newest" in reader(pilot.app)
+        await press(pilot, "l", "l", "l")
+        assert "sample 3 of the 3 newest" in reader(pilot.app)
+
+
 def reader(app: object) -> str:
     screen = app.screen  # type: ignore[attr-defined]
     assert isinstance(screen, TokenReader)
@@ -149,6 +161,9 @@ class TestScreen:
             text = reader(pilot.app)
             assert "sample 3 of 5" in text
             assert "=[6] pens.⏎" in text
+            assert [line.split()[:3] for line in text.splitlines() if line.startswith("▸")] == [
+                ["▸", "2", "1"]
+            ]
             assert "] next sample" in shown(pilot)
             await press(pilot, "]")
             assert "Its tokens are not known: it was imported" in reader(pilot.app)
