@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bswirl.launch.again import command_again, cost_limit, in_project, options_again, stopped_at_limit
-from bswirl.launch.conducted import form_command, form_options, split_rule, start_rounds
+from bswirl.launch.conducted import checked_command, form_command, form_options, split_rule, start_rounds
 from bswirl.launch.estimate import Estimate, estimate_run
 from bswirl.launch.forecast import forecast_run
 from bswirl.launch.inputs import NothingToDoError
@@ -39,6 +39,7 @@ __all__ = [
     "RunRequest",
     "UntilLive",
     "cancel_run",
+    "checked_command",
     "command_again",
     "command_line",
     "cost_limit",

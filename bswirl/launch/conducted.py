@@ -14,7 +14,7 @@ from bswirl.errors import BswirlError, UsageError
 from bswirl.launch.keys import AskTrust
 from bswirl.launch.options import Option, command_line, options_of, typed
 from bswirl.launch.requests import make_request
-from bswirl.launch.rounds import Rounds, UntilLive
+from bswirl.launch.rounds import Rounds, UntilLive, check_rule
 from bswirl.launch.scope import scope_prefix
 from bswirl.project import Project
 
@@ -61,6 +61,18 @@ def form_command(kind: str, values: Mapping[str, Any]) -> str:
         if value is not None and value != option.default
     ]
     return " ".join([words, "--until-live", *flags])
+
+
+def checked_command(client: Client, project: Project, kind: str, values: Mapping[str, Any]) -> str:
+    """The command, where a shell would take it: raises as the run's start would, before it reads its input.
+
+    Whether the keys of endpoints are there is not looked at.
+    """
+    options, rule = split_rule(values)
+    request = make_request(kind, project, options)
+    if rule:
+        check_rule(client, project, request, UntilLive(**rule))
+    return form_command(kind, values)
 
 
 def split_rule(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

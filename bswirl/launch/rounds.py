@@ -157,13 +157,7 @@ class Rounds:
             bool(self._options.get("batch")) and resolve_judge(rule.judge, project).kind == "served"
         )
         self._judging = make_request("judge", project, self._judge_options())
-        first = self._sampling.settings["branches"]
-        if first > rule.max_branches:
-            raise UsageError(
-                f"--branches {first} of the first round is more than --max-branches {rule.max_branches}",
-                "begin with fewer",
-            )
-        _check_ranked(client, project, rule.judge)
+        check_rule(client, project, self._sampling, rule)
         check_keys((*self._sampling.served, *self._judging.served), ask_trust)
         self._record = self._open_record(project)
         self._stages = Stages(
@@ -304,6 +298,17 @@ def _drained(rows: Iterator[dict[str, Any]]) -> dict[str, Any]:
         except StopIteration as end:
             outcome: dict[str, Any] = end.value
             return outcome
+
+
+def check_rule(client: Client, project: Project, sampling: RunRequest, rule: UntilLive) -> None:
+    """Raises UsageError where rounds that begin with that run could not come to anything."""
+    first = sampling.settings["branches"]
+    if first > rule.max_branches:
+        raise UsageError(
+            f"--branches {first} of the first round is more than --max-branches {rule.max_branches}",
+            "begin with fewer",
+        )
+    _check_ranked(client, project, rule.judge)
 
 
 def _check_ranked(client: Client, project: Project, name: str) -> None:

@@ -33,10 +33,22 @@ def _options(datasets: Sequence[str], before: QueueOptions) -> list[Option]:
         Option("dataset", "choice", before.dataset, "only this one", tuple(datasets), optional=True),
         Option("depth", "whole", before.depth, "only steps with this number", optional=True, least=1),
         Option("answers", "flag", before.answers, "answer steps too"),
-        Option("slice", "number", before.slice, "share of random draws: the report's rates", least=0, most=1),
-        Option("repeats", "number", before.repeats, "share of your own steps, asked again", least=0, most=1),
-        Option("overlap", "number", before.overlap, "share of steps others labelled", least=0, most=1),
+        Option("slice", "number", before.slice, "random draws, for the report's rates", least=0, most=1),
+        Option("repeats", "number", before.repeats, "your own steps, asked once more", least=0, most=1),
+        Option("overlap", "number", before.overlap, "steps that others labelled", least=0, most=1),
     ]
+
+
+_LONGER = {
+    "blind": "What the judge said stays hidden until you have voted, so that it cannot lead you.",
+    "dataset": "Only steps of questions in this dataset.",
+    "depth": "Only steps with this number, counted from the question; empty: any.",
+    "answers": "Also final answers. They are compared with gold, so a vote on them rarely changes a reward.",
+    "slice": "This share of the queue, from 0 to 1, is drawn at random and not marked: the report's rates "
+    "rest on it.",
+    "repeats": "This share, from 0 to 1, is steps that you voted on before: it shows how steady you are.",
+    "overlap": "This share, from 0 to 1, is steps that others voted on: it shows how far you agree.",
+}
 
 
 class AuditSetup(Dialog[QueueOptions]):
@@ -81,7 +93,8 @@ class AuditSetup(Dialog[QueueOptions]):
         rows = self.query_one(ChoiceList)
         rows.place_cursor(list(ORDERS).index(self._before.order))
         rows.focus()
-        self.watch(rows, "cursor", self._show_needs)
+        self.watch(rows, "cursor", self._show_needs, init=False)
+        self._show_needs()
         for field in self.fields:
             field.call_after_refresh(field.check)
 
@@ -90,10 +103,20 @@ class AuditSetup(Dialog[QueueOptions]):
         """The order under the cursor."""
         return list(ORDERS)[self.query_one(ChoiceList).cursor]
 
+    def on_descendant_focus(self) -> None:
+        self._show_needs()
+
     def _show_needs(self) -> None:
-        _, about, needs = ORDERS[self.order]
+        """What the field with the cursor is or lacks; else of the order, what it shows and needs."""
         colours = palette(self.app)
-        words = Text(f"{about[0].upper()}{about[1:]}. ") + Text(f"Needs {needs}.", colours.muted)
+        field = next((field for field in self.fields if field.editor.has_focus), None)
+        if field is None:
+            _, about, needs = ORDERS[self.order]
+            words = Text(f"{about[0].upper()}{about[1:]}. ") + Text(f"Needs {needs}.", colours.muted)
+        elif field.problem:
+            words = Text(clean(f"{field.label}: {field.problem}"), colours.bad)
+        else:
+            words = Text(f"{field.label}: ", colours.accent).append(_LONGER[field.option.name], colours.muted)
         self.query_one("#needs", Static).update(words)
 
     @on(RowList.Chosen)
@@ -104,6 +127,7 @@ class AuditSetup(Dialog[QueueOptions]):
     @on(OptionField.Changed)
     def _changed(self, event: OptionField.Changed) -> None:
         event.field.check()
+        self._show_needs()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
+from bswirl.errors import BswirlError
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.state import AppState
 from bswirl_tui.widgets.fields import OptionField
+
+_NAMED = ("policy", "judge", "prompt", "dataset")  # whose values an error may name
 
 
 class FormBase(SubScreen):
@@ -34,9 +38,27 @@ class FormBase(SubScreen):
         """Puts the cursor there, out of hiding where it must be."""
         raise NotImplementedError
 
+    def show_help(self) -> None:
+        """Says of the field with the cursor what it is, or what is wrong with it."""
+        raise NotImplementedError
+
     def go_to_wrong(self) -> bool:
         """Whether a field cannot stand; the first of them has the cursor then."""
         wrong = self.wrong_fields()
         if wrong:
             self.go_to(wrong[0])
         return bool(wrong)
+
+    def blame(self, error: BswirlError) -> bool:
+        """Whether the error is about one of the fields, by its flag or its value; that one says so then."""
+        words = [word.strip("':,;") for word in error.message.split()]
+        by_flag = (field for field in self.fields if field.option.flag in words)
+        by_value = (
+            field for field in self.fields if field.option.name in _NAMED and str(field.value) in words
+        )
+        field = next(chain(by_flag, by_value), None)
+        if field is not None:
+            self.go_to(field)
+            field.show_problem(str(error))
+            self.show_help()
+        return field is not None

@@ -74,10 +74,7 @@ class FormStart(FormBase):
     def _failed(self, error: BswirlError) -> None:
         self._starting = False
         self.query_one(KeyBar).clear()
-        field = next((field for field in self.fields if field.option.flag in error.message.split()), None)
-        if field is not None:
-            field.show_problem(str(error))
-            self.go_to(field)
+        if self.blame(error):
             return
         title = "Nothing to do" if error.exit_code == ExitCode.DONE else "The run was not started"
         self.app.push_screen(Problem(error, title))

@@ -12,19 +12,19 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
-from bswirl.errors import UsageError
-from bswirl.launch import form_command, form_options, in_project, typed
+from bswirl.errors import BswirlError, UsageError
+from bswirl.launch import checked_command, form_command, form_options, in_project, typed
 from bswirl_tui import actions
 from bswirl_tui.clipboard import copy
 from bswirl_tui.names import described_names, known_names
-from bswirl_tui.screens.dialogs import Choice, Choose
+from bswirl_tui.screens.dialogs import Choice, Choose, Problem
 from bswirl_tui.screens.form_outlook import FormOutlook
 from bswirl_tui.screens.form_start import FormStart
 from bswirl_tui.state import AppState
 from bswirl_tui.text import clean, count, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
-from bswirl_tui.widgets.fields import OptionField
+from bswirl_tui.widgets.fields import NAME_PADDING, OptionField
 
 if TYPE_CHECKING:
     from bswirl.selections import SavedSelection, SelectionCounts
@@ -117,7 +117,7 @@ class RunForm(FormOutlook, FormStart):
         def counted(counts: SelectionCounts) -> None:
             if field.value == saved.name:
                 field.describe(f"{counts_words(counts)}; {saved.selection.words}")
-                self._show_help()
+                self.show_help()
 
         self.bswirl.ask_owner(
             self, "counts", lambda client: client.count_selection(saved.selection), counted, lane="slow"
@@ -146,7 +146,7 @@ class RunForm(FormOutlook, FormStart):
             self._describe_selection()
         self.show_outlook(Text())  # of other settings
         self._show_command()
-        self._show_help()
+        self.show_help()
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -154,7 +154,7 @@ class RunForm(FormOutlook, FormStart):
         self.focus_next()
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
-        self._show_help()
+        self.show_help()
 
     # what is shown
 
@@ -174,7 +174,7 @@ class RunForm(FormOutlook, FormStart):
             text = Text("$ ", colours.muted).append(clean(words, one_line=True), colours.strong)
         self.query_one("#form-command", Static).update(text)
 
-    def _show_help(self) -> None:
+    def show_help(self) -> None:
         field = next((field for field in self.fields if field.editor.has_focus), None)
         colours = palette(self.app)
         if field is None:
@@ -191,6 +191,9 @@ class RunForm(FormOutlook, FormStart):
     def _show_advanced(self) -> None:
         for field in self.fields:
             field.display = field.option.basic or self._advanced
+        widest = max(len(field.label) for field in self.fields if field.display)
+        for field in self.fields:
+            field.widen_name(widest + NAME_PADDING)
 
     # keys
 
@@ -206,12 +209,32 @@ class RunForm(FormOutlook, FormStart):
         self.wrong_fields()
 
     def action_form_copy(self) -> None:
-        try:
-            words = form_command(self.kind, self.values)
-        except UsageError as error:
-            self.bswirl.say(line(str(error), palette(self.app).warn))
-        else:
-            copy(self.bswirl, in_project(words, self.bswirl.project.root), "The command line")
+        """Copies a command that would start the run; of another it says what is wrong."""
+        if self.go_to_wrong():
+            self._not_copied()
+            return
+        kind, values, root = self.kind, self.values, self.bswirl.project.root
+
+        def copied(words: str) -> None:
+            copy(self.bswirl, in_project(words, root), "The command line")
+
+        def failed(error: BswirlError) -> None:
+            if self.blame(error):
+                self._not_copied()
+            else:
+                self.app.push_screen(Problem(error, "Not copied"))
+
+        self.bswirl.ask_owner(
+            self,
+            "copied",
+            lambda client: checked_command(client, client.project, kind, values),
+            copied,
+            failed=failed,
+        )
+
+    def _not_copied(self) -> None:
+        words = "Not copied: the command would be refused; the field with the cursor says why."
+        self.bswirl.say(line(words, palette(self.app).warn))
 
     def action_form_names(self) -> None:
         """Offers the names that the field takes; of a field without any, the first that has some."""
@@ -244,7 +267,7 @@ class RunForm(FormOutlook, FormStart):
             self._advanced = True
             self._show_advanced()
         field.editor.focus()
-        self._show_help()
+        self.show_help()
 
 
 def counts_words(counts: SelectionCounts) -> str:

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.reactive import reactive
-from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -22,10 +21,11 @@ from bswirl.launch import Option, default_of
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import clean, line
 from bswirl_tui.themes import palette
-from bswirl_tui.widgets.entry import Entry
+from bswirl_tui.widgets.entry import NameEntry
 
 ANY = "any"
 NONE = "none"  # of the names on offer
+NAME_PADDING = 2  # cells beside a field's name
 
 
 class Choices(Widget, can_focus=True):
@@ -121,24 +121,43 @@ class OptionField(Horizontal):
         self.about = option.help  # what to say of it
         self._offered = offered
         self._default: Any = option.default
+        self._noted = Text()
         if option.kind == "flag":
-            self.editor: Choices | Input = Choices(("no", "yes"), "yes" if option.default else "no")
+            self.editor: Choices | NameEntry = Choices(("no", "yes"), "yes" if option.default else "no")
         elif offered:
             self.editor = Choices([NONE], NONE)
         elif option.kind == "choice":
             words = [*([ANY] if option.optional else []), *option.choices]
             self.editor = Choices(words, str(option.default) if option.default is not None else ANY)
         else:
-            self.editor = Entry(placeholder=self._placeholder(option), compact=True, select_on_focus=False)
+            self.editor = NameEntry(placeholder=self._placeholder(option), compact=True)
 
     def compose(self) -> ComposeResult:
-        name = Text(self.option.name.replace("_", " "))
-        yield Static(name, classes="name", markup=False)
+        yield Static(Text(self.label), classes="name", markup=False)
         yield self.editor
         yield Static(classes="note", markup=False)
 
     def on_mount(self) -> None:
+        if isinstance(self.editor, NameEntry):
+            self.watch(self.editor, "selection", self._show_note, init=False)
+
+    def on_resize(self) -> None:
         self._show_note()
+
+    def on_descendant_focus(self) -> None:
+        self._show_note()
+
+    def on_descendant_blur(self) -> None:
+        self._show_note()
+
+    @property
+    def label(self) -> str:
+        """Its name as people write it."""
+        return self.option.name.replace("_", " ")
+
+    def widen_name(self, cells: int) -> None:
+        """Gives the name that many cells, so that the editors of a form stand in a column."""
+        self.query_one(".name").styles.width = cells
 
     @property
     def value(self) -> Any:
@@ -160,9 +179,11 @@ class OptionField(Horizontal):
         return NONE if self._offered else ANY
 
     def fill(self, value: str) -> None:
-        """Fills in a value as a person would."""
+        """Fills in a value for a person, who replaces it by typing, or moves the cursor to change it."""
         if isinstance(self.editor, Input):
             self.editor.value = clean(value, one_line=True)
+            if self.editor.has_focus:
+                self.editor.select_all()
         elif value in self.editor.words:
             self.editor.choose(value)
 
@@ -178,7 +199,8 @@ class OptionField(Horizontal):
     def suggest(self, names: Sequence[str]) -> None:
         """Offers names: those to choose from, or to complete what is typed."""
         if isinstance(self.editor, Input):
-            self.editor.suggester = SuggestFromList(names, case_sensitive=False)
+            self.editor.names = list(names)
+            self._show_note()
         elif self._offered:
             self.editor.offer([NONE, *names])
 
@@ -214,12 +236,22 @@ class OptionField(Horizontal):
         self._show_note()
 
     def _show_note(self) -> None:
+        note = self.query_one(".note", Static)
+        words = self._note(note.content_size.width)
+        if words != self._noted:
+            self._noted = words
+            note.update(words)
+
+    def _note(self, room: int) -> Text:
+        """What is wrong, or the name that could be taken, or what the option is where all of it fits."""
         colours = palette(self.app)
         if self.problem:
-            note = line(f"{glyphs().bad} {self.problem}", colours.bad)
-        else:
-            note = line(self.about, colours.muted)
-        self.query_one(".note", Static).update(note)
+            return line(f"{glyphs().bad} {self.problem}", colours.bad)
+        taken = self.editor.completion if isinstance(self.editor, NameEntry) else ""
+        if taken:
+            return Text("right takes ", colours.muted).append_text(line(taken, colours.accent))
+        about = line(self.about, colours.muted, limit=400)
+        return about if about.cell_len <= room else Text()
 
     def _placeholder(self, option: Option) -> str:
         if option.shown_default or option.required:

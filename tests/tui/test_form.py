@@ -20,7 +20,7 @@ from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.widgets.fields import Choices, OptionField
 from tests.tui import content
-from tests.tui.driving import NARROW, WIDE, opened, press, settled, shown, typed, until
+from tests.tui.driving import NARROW, WIDE, opened, press, says, settled, shown, typed, until
 
 
 def form(pilot: Pilot[Any]) -> RunForm:
@@ -272,6 +272,86 @@ class TestNames:
             await typed(pilot, f"demo@{run.run_id}/")
             await press(pilot, "right")
             assert field(pilot, "policy").value == f"demo@{run.run_id}/best"
+
+
+class TestTyping:
+    """What a key does in a field, and what stands beside it."""
+
+    async def test_a_prefilled_name_is_replaced_by_typing(self, shared: Project) -> None:
+        """It is selected when one comes to it; moving the cursor first changes it instead."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "e")
+            assert field(pilot, "policy").value == "demo@2"
+            await typed(pilot, "x")
+            assert field(pilot, "policy").value == "x"
+            field(pilot, "policy").fill("demo@2")
+            await press(pilot, "down", "up", "right")
+            await typed(pilot, "0")
+            assert field(pilot, "policy").value == "demo@20"
+
+    async def test_a_name_that_begins_alike_stands_beside(self, shared: Project) -> None:
+        """Not in the line, where it would look typed; the right arrow takes it."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "e")
+            await typed(pilot, "DEM")
+            row = next(row for row in shown(pilot).splitlines() if row.startswith(" policy"))
+            assert row.split() == ["policy", "DEM", "right", "takes", "demo@2"]
+            await press(pilot, "right")
+            assert field(pilot, "policy").value == "demo@2"
+            assert "takes" not in shown(pilot)
+
+    @pytest.mark.parametrize("key", ["g", "j", "t", "e"])
+    async def test_help_is_whole(self, shared: Project, key: str) -> None:
+        """No text is cut beside a field, and that of the field with the cursor is all there below."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", key, "ctrl+o")
+            for entry in form(pilot).fields:
+                entry.editor.focus()
+                await settled(pilot)
+                row = next(row for row in shown(pilot).splitlines() if row.startswith(f" {entry.label} "))
+                assert not row.rstrip(" ▁▂▃▄▅▆▇█").endswith("…")
+                assert entry.about in " ".join(shown(pilot).split())
+
+
+class TestCopying:
+    """The command line, on a key."""
+
+    async def test_one_that_would_start(self, shared: Project) -> None:
+        """Is copied as it is shown, from whatever folder."""
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "j", "ctrl+y")
+            assert pilot.app.clipboard == f"bswirl -p {shared.root} judge"
+
+    async def test_one_with_a_wrong_field(self, shared: Project) -> None:
+        """Is not copied; the cursor goes to the field."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g")
+            field(pilot, "branches").fill("-1")
+            await press(pilot, "ctrl+y")
+            assert not pilot.app.clipboard
+            assert field(pilot, "branches").editor.has_focus
+            assert says(pilot).startswith(" Not copied")
+
+    async def test_one_that_names_what_is_not_there(self, shared: Project) -> None:
+        """Every field can stand by itself, and still no shell would take it."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g")
+            field(pilot, "policy").fill("nobody")
+            field(pilot, "branches").editor.focus()
+            await press(pilot, "ctrl+y")
+            assert not pilot.app.clipboard
+            assert field(pilot, "policy").editor.has_focus
+            assert "unknown policy nobody" in " ".join(shown(pilot).split())
+
+    async def test_rounds_by_a_judge_that_decides_nothing(self, project: Project) -> None:
+        """As the command would say."""
+        async with opened(project) as pilot:
+            await press(pilot, "x", "g", "ctrl+o")
+            for name, value in (("policy", "smollm2"), ("until_live", "yes"), ("judge", "nobody")):
+                field(pilot, name).fill(value)
+            await press(pilot, "ctrl+y")
+            assert not pilot.app.clipboard
+            assert field(pilot, "judge").editor.has_focus
 
 
 class TestStarting:
