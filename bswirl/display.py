@@ -56,6 +56,20 @@ def money(dollars: float) -> str:
     return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.2g}"
 
 
+def duration(seconds: float | None) -> str:
+    """`45s`, `3m 20s`, `2h 05m`, `4d 3h`."""
+    if seconds is None:
+        return ""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
 def spending_words(summary: Mapping[str, Any]) -> str:
     """What a run's calls to a served model came to, by its summary; empty where it made none."""
     spending = summary.get("spending")

@@ -10,6 +10,7 @@ import dataclasses
 import types
 import typing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -321,6 +322,15 @@ class Run:
     error: str | None = None
     progress: Progress | None = None
     summary: dict[str, Any] = field(default_factory=dict)
+
+
+def seconds_taken(run: Run) -> float:
+    """How long an ended run took from its making to its end; 0 where that is not known."""
+    try:
+        begin, end = (datetime.fromisoformat(stamp) for stamp in (run.created_at, run.ended_at or ""))
+    except ValueError:
+        return 0.0
+    return max(0.0, (end - begin).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

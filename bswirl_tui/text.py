@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
+from bswirl.display import duration as duration
 from bswirl.display import safe_text
 from bswirl.records import Action, Progress, Run
 from bswirl_tui.glyphs import glyphs
@@ -143,20 +144,6 @@ def advantage_cell(advantage: float | None, palette: Palette) -> Text:
 
 
 # Time and progress ---------------------------------------------------------------------------------
-
-
-def duration(seconds: float | None) -> str:
-    """`45s`, `3m 20s`, `2h 05m`, `4d 3h`."""
-    if seconds is None:
-        return ""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d {whole % 86400 // 3600}h"
 
 
 def parse_time(stamp: str | None) -> datetime | None:

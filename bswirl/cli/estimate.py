@@ -1,4 +1,4 @@
-"""What a run on a served model would call and cost, in words: `--dry-run`, and before such a run starts."""
+"""What a run would call and cost, or how long it would take: `--dry-run`, and before a served one starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from bswirl.cli.invocation import Invocation
 from bswirl.cli.output import Command, note, print_facts, print_json
 from bswirl.display import money as money
-from bswirl.launch.estimate_words import estimate_facts, estimate_line
+from bswirl.launch.estimate_words import estimate_facts, estimate_line, time_facts
 
 if TYPE_CHECKING:
     from bswirl.launch.estimate import Estimate
@@ -20,7 +20,8 @@ def dry_run_option(command: Command) -> Command:
     return click.option(
         "--dry-run",
         is_flag=True,
-        help="Say what the run would call and cost (calls, tokens, dollars), and start nothing.",
+        help="Say what the run would cost (calls, tokens, dollars) or, without an endpoint, how long it "
+        "would take, and start nothing.",
     )(command)
 
 
@@ -32,11 +33,16 @@ def show_estimate(invocation: Invocation, kind: str, options: dict[str, Any], *,
     given = {name: value for name, value in options.items() if value is not None}
     request = launch.make_request(kind, project, given)
     with invocation.connect(project) as client:
-        estimate = launch.estimate_run(client, request)
+        if request.served:
+            estimate = launch.estimate_run(client, request)
+            found, facts = estimate.to_json(), estimate_facts(estimate)
+        else:
+            timed = launch.estimate_time(client, request)
+            found, facts = timed.to_json(), time_facts(timed)
     if as_json:
-        print_json(estimate.to_json())
+        print_json(found)
     else:
-        print_facts(estimate_facts(estimate))
+        print_facts(facts)
 
 
 def note_estimate(estimate: Estimate) -> None:

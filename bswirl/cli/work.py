@@ -168,13 +168,23 @@ def _forecast(invocation: Invocation, options: dict[str, Any], *, as_json: bool)
 @click.command()
 @run_options("evaluate")
 @click.option("--compare", type=int, metavar="RUN", help="Compare with evaluation RUN on the same questions.")
+@dry_run_option
 @detach_option
 @json_option
 @pass_invocation
 def evaluate(
-    invocation: Invocation, /, compare: int | None, detach: bool, as_json: bool, **options: Any
+    invocation: Invocation,
+    /,
+    compare: int | None,
+    dry_run: bool,
+    detach: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measures greedy accuracy on a split; every answer is kept."""
+    if dry_run:
+        show_estimate(invocation, "evaluate", options, as_json=as_json)
+        return
     if compare is not None and detach:
         raise click.UsageError("--compare waits for the run's end: leave out --detach")
     run_work(invocation, "evaluate", options, detach=detach, as_json=as_json, compare=compare)

@@ -27,6 +27,7 @@ from bswirl.launch.requests import (
 )
 from bswirl.launch.rounds import Report, Round, Rounds, UntilLive
 from bswirl.launch.start import cancel_run, resume_run, start_run
+from bswirl.launch.timing import TimeEstimate, estimate_time
 from bswirl.launch.watch import tail_log, wait_run, watch_run
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Round",
     "Rounds",
     "RunRequest",
+    "TimeEstimate",
     "UntilLive",
     "cancel_run",
     "checked_command",
@@ -45,6 +47,7 @@ __all__ = [
     "cost_limit",
     "default_of",
     "estimate_run",
+    "estimate_time",
     "evaluate_request",
     "forecast_run",
     "form_command",

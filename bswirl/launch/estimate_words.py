@@ -1,14 +1,15 @@
-"""What a run on a served model would call and cost, in words."""
+"""What a run would call and cost, or how long it would take, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bswirl.display import money, safe_text
+from bswirl.display import duration, money, safe_text
 
 if TYPE_CHECKING:
     from bswirl.launch.estimate import Estimate, Range
+    from bswirl.launch.timing import TimeEstimate
 
 
 def estimate_line(estimate: Estimate) -> str:
@@ -41,7 +42,38 @@ def estimate_facts(estimate: Estimate) -> Iterator[tuple[str, object]]:
         yield "measured in", _runs(estimate)
 
 
-def _runs(estimate: Estimate) -> str:
+def time_lines(estimate: TimeEstimate) -> Iterator[str]:
+    """The work and the time of a run without endpoints, in a few lines."""
+    tokens = "" if estimate.tokens is None else f", {_count(estimate.tokens)} tokens written"
+    model = safe_text(estimate.model, one_line=True)
+    yield f"{model}: {_count(estimate.work)} {estimate.unit}{tokens}"
+    if estimate.seconds is not None:
+        yield f"takes {_time(estimate.seconds)} here, and costs nothing: no endpoint is called"
+    yield from estimate.notes
+    if estimate.measured_runs:
+        yield f"measured in {_runs(estimate)}"
+
+
+def time_facts(estimate: TimeEstimate) -> Iterator[tuple[str, object]]:
+    """The same as names and values."""
+    yield "runs", estimate.model
+    yield estimate.unit, _count(estimate.work)
+    if estimate.tokens is not None:
+        yield "tokens written", _count(estimate.tokens)
+    yield "time", "not known yet" if estimate.seconds is None else _time(estimate.seconds)
+    yield "cost", "nothing: no endpoint is called"
+    for line in estimate.notes:
+        yield "by", line
+    if estimate.measured_runs:
+        yield "measured in", _runs(estimate)
+
+
+def _time(value: Range) -> str:
+    low, likely, high = (duration(seconds) for seconds in (value.low, value.likely, value.high))
+    return f"about {likely}" if low == high else f"about {likely} ({low} to {high})"
+
+
+def _runs(estimate: Estimate | TimeEstimate) -> str:
     return ", ".join(f"run {number}" for number in estimate.measured_runs)
 
 

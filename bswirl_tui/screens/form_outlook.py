@@ -1,4 +1,4 @@
-"""What the run of a form would be: a training's forecast, the calls and dollars of a served one."""
+"""What the run of a form would be: a training's forecast, calls and dollars, or the time it takes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
-from bswirl.launch import estimate_run, forecast_run, make_request, split_rule
-from bswirl.launch.estimate_words import estimate_lines
+from bswirl.launch import estimate_run, estimate_time, forecast_run, make_request, split_rule
+from bswirl.launch.estimate_words import estimate_lines, time_lines
 from bswirl.launch.forecast_words import forecast_lines
 from bswirl_tui.screens.form_base import FormBase
 from bswirl_tui.text import line
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.training.forecast import Forecast
 
-_FREE = "No endpoint is called: the run costs nothing but time on this machine."
 _FIRST_ROUND = "of the first round alone: what later ones sample depends on its verdicts"
 
 
@@ -59,9 +58,10 @@ class FormOutlook(FormBase):
     def _estimated(self, client: Client, values: dict[str, object]) -> Iterable[str]:
         options, rule = split_rule(values)
         request = make_request(self.kind, client.project, options)
-        if not request.served:
-            return [_FREE]
-        words = list(estimate_lines(estimate_run(client, request)))
+        if request.served:
+            words = list(estimate_lines(estimate_run(client, request)))
+        else:
+            words = list(time_lines(estimate_time(client, request)))
         return [*words, _FIRST_ROUND] if rule else words
 
     def _forecast_text(self, forecast: Forecast) -> Text:

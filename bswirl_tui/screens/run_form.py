@@ -184,7 +184,7 @@ class RunForm(FormOutlook, FormStart):
         else:
             option = field.option
             words = Text(f"{option.flag}: ", colours.accent).append(
-                f"{field.about}{option.limits}", colours.muted
+                f"{field.about}{{',' if option.limits else ''}{option.limits}", colours.muted
             )
         self.query_one("#form-help", Static).update(words)
 

@@ -53,10 +53,15 @@ class TestOneRun:
         assert stats["cost"] == pytest.approx(run.json["summary"]["spending"]["cost"])
         assert stats["cost_per_live_group"] is None
 
-    def test_a_judge_that_costs_nothing_has_no_estimate(self, on: Call, sums: Path) -> None:
-        said = on("judge", "--judge", "reference", "--dry-run")
-        assert said.code == 2
-        assert "costs nothing" in said.err
+    def test_a_judge_by_rules_costs_nothing(self, on: Call, sums: Path) -> None:
+        """What it would take is not known before one has run; after that it is."""
+        on("generate", "--policy", "chat", "--json")
+        dry = on("judge", "--judge", "reference", "--dry-run").out
+        assert "no endpoint is called" in dry
+        assert "not known yet" in dry
+        assert on("judge", "--judge", "reference").code == 0
+        again = on("judge", "--judge", "reference", "--again", "--dry-run", "--json").json
+        assert again["seconds"]["low"] <= again["seconds"]["likely"] <= again["seconds"]["high"]
 
 
 class TestRounds:

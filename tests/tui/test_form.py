@@ -245,11 +245,14 @@ class TestForecast:
             await press(pilot, "ctrl+t")
             await until(pilot, lambda: "the run would have no input" in shown(pilot))
 
-    async def test_a_run_without_an_endpoint_costs_nothing(self, shared: Project) -> None:
-        """And the same key says so."""
-        async with opened(shared) as pilot:
-            await press(pilot, "x", "j", "ctrl+t")
-            assert "No endpoint is called" in shown(pilot)
+    async def test_the_time_of_a_run_without_an_endpoint(self, shared: Project) -> None:
+        """Or, where none has run yet, how to find out."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g", "down", "down", "down", "down", "2", "ctrl+t")
+            seen = " ".join(shown(pilot).split())
+            assert "policy demo: " in seen
+            assert "how long is not known" in seen
+            assert "--limit 4" in seen
 
 
 class TestNames:
