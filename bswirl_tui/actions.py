@@ -25,11 +25,11 @@ APP, MAIN, ROWS, CHOICE, TREE, COMPARE, TEXT, RUNS, RUN, LOG, FORM, DIALOG = (
     "form",
     "dialog",
 )
-CURVES, MOVED = "curves", "moved"
+CURVES, MOVED, ROUNDS = "curves", "moved", "rounds"
 TOKENS = "tokens"
 AUDIT, REPORT, CELL, CONFLICTS, SETUP = "audit", "report", "cell", "conflicts", "setup"
 EVALUATIONS, COMPARISON, PAIR = "evaluations", "comparison", "pair"
-_SUB_SCREENS = (RUNS, RUN, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS, MOVED)
+_SUB_SCREENS = (RUNS, RUN, ROUNDS, EVALUATIONS, COMPARISON, PAIR, REPORT, CELL, CONFLICTS, MOVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     *_make(
         "Runs",
-        (RUNS, RUN),
+        (RUNS, RUN, ROUNDS),
         (
             ("run.cancel", "c", "cancel", "Stop this run; what it did is kept, and it can be resumed.", 3),
             (

@@ -24,6 +24,7 @@ PLACES: tuple[frozenset[str], ...] = tuple(
             (actions.APP, actions.MAIN, actions.COMPARE, actions.TEXT),
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
+            (actions.APP, actions.ROUNDS, actions.TEXT),
             (actions.APP, actions.CURVES),
             (actions.APP, actions.MOVED, actions.ROWS, actions.CHOICE),
             (actions.APP, actions.AUDIT, actions.TEXT),

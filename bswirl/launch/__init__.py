@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from bswirl.launch.again import command_again, cost_limit, in_project, options_again, stopped_at_limit
-from bswirl.launch.conducted import checked_command, form_command, form_options, split_rule, start_rounds
+from bswirl.launch.conducted import (
+    cancel_rounds,
+    checked_command,
+    continue_rounds,
+    form_command,
+    form_options,
+    split_rule,
+    start_rounds,
+    values_of,
+)
 from bswirl.launch.estimate import Estimate, estimate_run
 from bswirl.launch.forecast import forecast_run
 from bswirl.launch.inputs import NothingToDoError
@@ -26,6 +35,7 @@ from bswirl.launch.requests import (
     train_request,
 )
 from bswirl.launch.rounds import Report, Round, Rounds, UntilLive
+from bswirl.launch.rounds_record import RoundsWork, rounds_of
 from bswirl.launch.start import cancel_run, resume_run, start_run
 from bswirl.launch.timing import TimeEstimate, estimate_time
 from bswirl.launch.watch import tail_log, wait_run, watch_run
@@ -37,13 +47,16 @@ __all__ = [
     "Report",
     "Round",
     "Rounds",
+    "RoundsWork",
     "RunRequest",
     "TimeEstimate",
     "UntilLive",
+    "cancel_rounds",
     "cancel_run",
     "checked_command",
     "command_again",
     "command_line",
+    "continue_rounds",
     "cost_limit",
     "default_of",
     "estimate_run",
@@ -61,6 +74,7 @@ __all__ = [
     "parse_options",
     "refuse_beside_selection",
     "resume_run",
+    "rounds_of",
     "split_rule",
     "start_rounds",
     "start_run",
@@ -69,6 +83,7 @@ __all__ = [
     "train_request",
     "trust_question",
     "typed",
+    "values_of",
     "wait_run",
     "watch_run",
 ]

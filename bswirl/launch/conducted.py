@@ -10,13 +10,17 @@ from typing import Any
 
 from bswirl.client import Client
 from bswirl.client.spawn import module_environment, spawn_module
-from bswirl.errors import BswirlError, UsageError
+from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.launch.keys import AskTrust
 from bswirl.launch.options import Option, command_line, options_of, typed
 from bswirl.launch.requests import make_request
 from bswirl.launch.rounds import Rounds, UntilLive, check_rule
+from bswirl.launch.rounds_record import RoundsWork, read_record, under_way
 from bswirl.launch.scope import scope_prefix
+from bswirl.launch.start import cancel_run
 from bswirl.project import Project
+from bswirl.records import LIVE_STATUSES
+from bswirl.runs.locks import lock_holder
 
 _RULE = (
     Option("judge", "text", None, "with until live: who judges; must be ranked", optional=True),
@@ -84,7 +88,8 @@ def split_rule(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         return dict(values), {}
     names = {option.name for option in ROUND_OPTIONS}
     options = {name: value for name, value in values.items() if name not in names}
-    given = {option.name: option.check(values[option.name]) for option in _RULE if values.get(option.name)}
+    said = [option for option in _RULE if values.get(option.name) not in (None, "")]
+    given = {option.name: option.check(values[option.name]) for option in said}
     if not values["until_live"]:
         if given:
             flags = " ".join(option.flag for option in _RULE if option.name in given)
@@ -104,10 +109,53 @@ def start_rounds(
     goes on from there. Raises as `Rounds`, and BswirlError where no process can be started.
     """
     options, rule = split_rule(values)
-    Rounds(client, project, options, UntilLive(**rule), ask_trust=ask_trust)  # only to be checked
+    made = Rounds(client, project, options, UntilLive(**rule), ask_trust=ask_trust)  # only to be checked
+    if lock_holder(made.record.lock_file) is not None:
+        raise under_way(made.record.lock_file)
     policy = make_request("generate", project, options).name  # as it is called in any folder
+    return _conduct(project, {**values, "policy": policy})
+
+
+def continue_rounds(
+    client: Client, project: Project, work: RoundsWork, *, ask_trust: AskTrust | None = None
+) -> Path:
+    """Starts the process anew that conducts rounds which ended early. Raises as `start_rounds`."""
+    if work.status in ("running", "done"):
+        raise InputError(f"these rounds are {work.status}", "only what ended early can be gone on with")
+    made = Rounds(client, project, dict(work.options), UntilLive(**work.rule), ask_trust=ask_trust)
+    if made.record.path != work.path:
+        raise InputError("these rounds are of another version", "start them anew with the same settings")
+    return _conduct(project, values_of(work))
+
+
+def cancel_rounds(client: Client, project: Project, work: RoundsWork) -> None:
+    """Asks the rounds to end, with the run of them that is under way; they can be gone on with.
+
+    Raises InputError where they have ended.
+    """
+    try:
+        record = read_record(work.path)
+    except FileNotFoundError:
+        raise InputError("these rounds are done already", "nothing of them is under way") from None
+    if lock_holder(record.lock_file) is not None:
+        record.cancel_file.touch()
+        return
+    runs = [client.run(number) for number in record.runs.values()]
+    live = [run.run_id for run in runs if run.status in LIVE_STATUSES]
+    if not live:
+        raise InputError(f"these rounds are {work.status} already", "nothing of them is under way")
+    for number in live:
+        cancel_run(client, project, number)
+
+
+def values_of(work: RoundsWork) -> dict[str, Any]:
+    """What a form would have said for these rounds."""
+    return {**work.options, "until_live": True, **work.rule}
+
+
+def _conduct(project: Project, values: Mapping[str, Any]) -> Path:
+    words = shlex.split(form_command("generate", values))[1:]
     log_path = project.state_folder / _LOG_NAME
-    words = shlex.split(form_command("generate", {**values, "policy": policy}))[1:]
     try:
         with log_path.open("ab") as log:
             spawn_module(

@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bswirl.client import Client
-from bswirl.errors import InputError, UsageError
+from bswirl.errors import UsageError
 from bswirl.judging.catalogue import resolve_judge
 from bswirl.launch.inputs import NothingToDoError
 from bswirl.launch.keys import AskTrust, check_keys
-from bswirl.launch.options import options_of
+from bswirl.launch.options import options_of, parse_options
 from bswirl.launch.requests import RunRequest, make_request
+from bswirl.launch.rounds_record import Round as Round
+from bswirl.launch.rounds_record import RoundsRecord, read_record, record_path
 from bswirl.launch.stages import Stage, Stages, Watch
 from bswirl.launch.start import Say
 from bswirl.project import Project, load_settings
-from bswirl.records import Run, from_json
+from bswirl.records import Run, from_json, seconds_taken
 
 _SCOPE = ("dataset", "split", "limit")
 
@@ -58,30 +58,6 @@ class UntilLive:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What a round brought, and how all groups of the work stand after it. `cost` is in dollars."""
-
-    number: int
-    states: int  # sampled in this round
-    samples: int
-    verdicts: int
-    calls: int  # of policy and judge
-    judge_calls: int
-    cost: float
-    became_live: int  # groups that were not before this round
-    live: int
-    dead: int  # given up, or out of budget
-    undecided: int
-    not_judged: int
-    runs: tuple[int, ...] = ()
-
-    @property
-    def cost_per_live_group(self) -> float | None:
-        """Of the groups that became live in this round; None where none did."""
-        return self.cost / self.became_live if self.became_live else None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """All rounds, and what they came to."""
 
@@ -114,24 +90,6 @@ class Report:
         }
 
 
-@dataclass(slots=True)
-class _Record:
-    """Which runs the work has had so far, on disk, so that the same command goes on after an interruption."""
-
-    path: Path
-    after: int  # the newest run when the work began
-    runs: dict[str, int] = field(default_factory=dict)
-    rounds: list[dict[str, Any]] = field(default_factory=list)
-
-    def save(self) -> None:
-        draft = self.path.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({"after": self.after, "runs": self.runs, "rounds": self.rounds}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
-
-
 class Rounds:
     """One work of sequential branching. `run` does it, or what is left of it."""
 
@@ -149,7 +107,9 @@ class Rounds:
     ) -> None:
         """`options` are those of a generate run. Raises as `make_request`; UsageError on a useless judge."""
         self._client = client
-        self._options = {name: value for name, value in options.items() if value is not None}
+        self._given = {name: value for name, value in options.items() if value is not None}
+        parsed, plain = parse_options("generate", self._given), parse_options("generate", {"policy": "-"})
+        self._options = {name: value for name, value in parsed.items() if value != plain[name]}
         self._rule = rule
         self._on_round = on_round
         self._sampling = make_request("generate", project, self._options)
@@ -159,6 +119,7 @@ class Rounds:
         self._judging = make_request("judge", project, self._judge_options())
         check_rule(client, project, self._sampling, rule)
         check_keys((*self._sampling.served, *self._judging.served), ask_trust)
+        self._options["policy"] = self._sampling.settings["policy"]  # its name in any folder
         self._record = self._open_record(project)
         self._stages = Stages(
             client,
@@ -168,10 +129,20 @@ class Rounds:
             say=say,
             watch=watch,
             after=self._record.after,
+            asked_to_end=self._record.cancel_file.exists,
         )
+
+    @property
+    def record(self) -> RoundsRecord:
+        """How far the work is."""
+        return self._record
 
     def run(self) -> Report:
         """Raises BswirlError where a run fails, CancelledError where the user interrupts: call again then."""
+        with self._record.conducted():
+            return self._conducted()
+
+    def _conducted(self) -> Report:
         for done in self._record.rounds:
             self._on_round(from_json(Round, done))
         stopped = "no group is undecided"
@@ -181,7 +152,7 @@ class Rounds:
                 stopped = "rounds brought too few steps that could be read"
                 break
             self._finish_round(number)
-        self._record.path.unlink(missing_ok=True)
+        self._record.finish(stopped)
         return Report(tuple(from_json(Round, done) for done in self._record.rounds), stopped)
 
     def _another(self) -> bool:
@@ -268,20 +239,28 @@ class Rounds:
             undecided=outcome["rows"],
             not_judged=reasons.get("not judged", 0),
             runs=tuple(run.run_id for run in runs),
+            seconds=math.fsum(seconds_taken(run) for run in runs),
         )
 
-    def _open_record(self, project: Project) -> _Record:
-        asked = {name: value for name, value in self._options.items() if name != "max_cost"}
+    def _digest(self, options: dict[str, Any]) -> str:
+        """Names the work by what was asked for; the same with another cost limit is the same work."""
+        asked = {name: value for name, value in options.items() if name != "max_cost"}
         words = json.dumps([asked, asdict(self._rule)], sort_keys=True, default=str)
-        digest = hashlib.sha256(words.encode()).hexdigest()[:16]
-        path = project.state_folder / f"until-live-{digest}.json"
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    def _open_record(self, project: Project) -> RoundsRecord:
+        path = record_path(project, self._digest(self._options))
+        as_typed = record_path(project, self._digest(self._given))  # what earlier versions went by
+        if as_typed.exists() and not path.exists():
+            path = as_typed
         try:
-            return _Record(path, **json.loads(path.read_bytes()))
+            record = read_record(path)
         except FileNotFoundError:
             newest = self._client.runs(limit=1)
-            return _Record(path, newest[0].run_id if newest else 0)
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}", "remove it to begin anew") from error
+            record = RoundsRecord(path, newest[0].run_id if newest else 0)
+        record.options, record.rule = self._options, asdict(self._rule)
+        record.most_rounds = self._rule.most_rounds
+        return record
 
 
 def spending_of(run: Run) -> dict[str, Any]:

@@ -54,7 +54,10 @@ class Stages:
         say: Say | None = None,
         watch: Watch | None = None,
         after: int = 0,
+        asked_to_end: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`asked_to_end` is looked at now and then: where it is true, that is as an interruption."""
+        self._asked_to_end = asked_to_end
         self._after = after
         self._client = client
         self._project = project
@@ -79,6 +82,7 @@ class Stages:
         waiting, live, ended = list(stages), dict[str, int](), dict[str, Run]()
         try:
             while live or waiting:
+                self._check_asked()
                 while waiting and len(live) < jobs:
                     stage = waiting.pop(0)
                     with _threads(jobs):
@@ -103,6 +107,10 @@ class Stages:
                     f"see {run.folder}/log; the same command resumes it",
                 )
         return [ended[stage.name] for stage in stages]
+
+    def _check_asked(self) -> None:
+        if self._asked_to_end():
+            raise KeyboardInterrupt
 
     def _begin(self, stage: Stage, accept: Callable[[Run], bool]) -> Run:
         """The stage's run: started if there is none yet, resumed where it ended too early."""

@@ -66,8 +66,7 @@ class FormStart(FormBase):
         if isinstance(made, Run):
             self.app.switch_screen(RunView(self.state, made))
             return
-        log = made.relative_to(self.bswirl.project.root)
-        words = f"Rounds go on by themselves; each is a run here, and {log} says how they stand."
+        words = "Rounds go on by themselves, whatever becomes of this terminal; they stand here in a moment."
         self.app.switch_screen(RunsScreen(self.state))
         self.app.call_later(self.bswirl.say, line(words), seconds=20)
 

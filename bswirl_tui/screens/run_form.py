@@ -183,9 +183,8 @@ class RunForm(FormOutlook, FormStart):
             words = Text(clean(f"{field.option.flag}: {field.problem}"), colours.bad)
         else:
             option = field.option
-            words = Text(f"{option.flag}: ", colours.accent).append(
-                f"{field.about}{{',' if option.limits else ''}{option.limits}", colours.muted
-            )
+            limits = f",{option.limits}" if option.limits else ""
+            words = Text(f"{option.flag}: ", colours.accent).append(f"{field.about}{limits}", colours.muted)
         self.query_one("#form-help", Static).update(words)
 
     def _show_advanced(self) -> None:

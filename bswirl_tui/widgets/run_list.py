@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import BindingType
 
+from bswirl.launch import RoundsWork
 from bswirl.records import Run
 from bswirl_tui import actions
-from bswirl_tui.runs_text import list_cells, now, queue_order, queue_words
+from bswirl_tui.glyphs import glyphs
+from bswirl_tui.rounds_text import Listed, grouped, work_line
+from bswirl_tui.runs_text import list_cells, now, queue_words
 from bswirl_tui.text import fit
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
@@ -29,7 +33,7 @@ _COLUMNS = (
 
 
 class RunList(RowList):
-    """The queue, then what has ended, newest first."""
+    """The queue, then what has ended, newest first; runs of rounds stand under a line of their rounds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CHOICE)]
     HAS_HEADER = True
@@ -38,24 +42,43 @@ class RunList(RowList):
         super().__init__()
         self.name_pane(Text(" Runs "))
         self.runs: list[Run] | None = None
+        self._works: list[RoundsWork] = []
+        self._rows: list[Listed] = []
 
     @property
     def current(self) -> Run | None:
         """The run under the cursor."""
-        return self.runs[self.cursor] if self.runs and self.cursor < len(self.runs) else None
+        row = self._row
+        return row if isinstance(row, Run) else None
 
-    def show_runs(self, runs: list[Run]) -> None:
-        """Replaces the list; the cursor stays on its run."""
-        before = self.current
-        self.runs = runs = queue_order(runs)
+    @property
+    def current_work(self) -> RoundsWork | None:
+        """The rounds under the cursor."""
+        row = self._row
+        return row if isinstance(row, RoundsWork) else None
+
+    @property
+    def _row(self) -> Listed | None:
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
+
+    def show_runs(self, runs: list[Run], works: Sequence[RoundsWork] = ()) -> None:
+        """Replaces the list; the cursor stays where it was."""
+        before = _name(self._row)
+        self.runs, self._works = runs, list(works)
+        self._rows = grouped(runs, works)
         self.name_pane(Text(f" Runs {queue_words(runs)} "))
         self.rows_changed()
-        numbers = [run.run_id for run in runs]
-        if before is not None and before.run_id in numbers:
-            self.place_cursor(numbers.index(before.run_id))
+        names = [_name(row) for row in self._rows]
+        if before is not None and before in names:
+            self.place_cursor(names.index(before))
+
+    def show_works(self, works: list[RoundsWork]) -> None:
+        """Shows rounds anew where they stand otherwise than shown."""
+        if self.runs is not None and works != self._works:
+            self.show_runs(self.runs, works)
 
     def row_count(self) -> int:
-        return len(self.runs or ())
+        return len(self._rows)
 
     def empty_lines(self) -> list[str]:
         if self.runs is None:
@@ -68,8 +91,14 @@ class RunList(RowList):
         return self._columns({name: Text(name, muted) for name, _, _ in _COLUMNS}, width)
 
     def draw_row(self, index: int, width: int) -> Text:
-        run = (self.runs or [])[index]
-        return self._columns(list_cells(run, palette(self.app), now()), width)
+        row, colours = self._rows[index], palette(self.app)
+        if isinstance(row, RoundsWork):
+            return work_line(row, {run.run_id: run for run in self.runs or []}, colours, width, now())
+        cells = list_cells(row, colours, now())
+        work = next((work for work in self._works if row.run_id in work.stages), None)
+        if work is not None:
+            cells["name"] = Text(f"{glyphs().guide_branch}{work.stages[row.run_id]}")
+        return self._columns(cells, width)
 
     def _columns(self, cells: dict[str, Text], width: int) -> Text:
         text = Text(" ")
@@ -79,3 +108,10 @@ class RunList(RowList):
             room = cells_wide or max(0, width - text.cell_len - 1)
             text.append_text(fit(cells[name].copy(), room)).append(" ")
         return text
+
+
+def _name(row: Listed | None) -> tuple[str, object] | None:
+    """What tells a line from others when the list is read anew."""
+    if isinstance(row, RoundsWork):
+        return "rounds", row.begun
+    return None if row is None else ("run", row.run_id)

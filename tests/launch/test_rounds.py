@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from bswirl import launch
 from bswirl.client import Client, connect, stop_owner
-from bswirl.errors import BswirlError, UsageError
+from bswirl.errors import BswirlError, CancelledError, InputError, UsageError
 from bswirl.launch.rounds import spending_of
 from bswirl.project import Project
 from bswirl.records import NewQuestion
@@ -51,10 +52,10 @@ def client(project: Project) -> Iterator[Client]:
         yield client
 
 
-def rounds(client: Client, project: Project, **rule: Any) -> launch.Rounds:
+def rounds(client: Client, project: Project, watch: Any = None, **rule: Any) -> launch.Rounds:
     options = {"policy": "chat", "branches": 1, "temperature": 1.0}
     settings = {"judge": "reference", "round_size": 2, "max_branches": 7, **rule}
-    return launch.Rounds(client, project, options, launch.UntilLive(**settings))
+    return launch.Rounds(client, project, options, launch.UntilLive(**settings), watch=watch)
 
 
 class TestUntilLive:
@@ -122,6 +123,77 @@ class TestUntilLive:
         }
         assert more.pop(state) == 0
         assert any(more.values())
+
+
+class TestRecord:
+    """What others see of rounds, and do about them."""
+
+    def test_a_work_that_is_over_stays(self, client: Client, project: Project) -> None:
+        report = rounds(client, project).run()
+        (work,) = launch.rounds_of(project)
+        assert (work.status, work.stopped) == ("done", "no group is undecided")
+        assert work.rounds == report.rounds
+        assert set(work.stages) == {run.run_id for run in client.runs()}
+        assert work.cost_per_live_group == pytest.approx(report.total["cost_per_live_group"])
+        assert all(done.seconds > 0 for done in work.rounds)
+        with pytest.raises(InputError, match="done already"):
+            launch.cancel_rounds(client, project, replace(work, path=work.path.with_name("gone.json")))
+        with pytest.raises(InputError, match="rounds are done"):
+            launch.continue_rounds(client, project, work)
+
+    def test_cancelled_and_gone_on_with(self, client: Client, project: Project, server: FaultServer) -> None:
+        """By a mark that its process looks for: from any process, on any machine. Nothing is paid twice."""
+
+        def cancel(_stage: str, _run: Any) -> None:
+            (work,) = launch.rounds_of(project)
+            assert work.status == "running"
+            launch.cancel_rounds(client, project, work)
+
+        with pytest.raises(CancelledError):
+            rounds(client, project, watch=cancel).run()
+        (work,) = launch.rounds_of(project)
+        assert (work.status, work.stopped) == ("cancelled", "cancelled")
+        assert not any(run.status in ("queued", "running") for run in client.runs())
+        with pytest.raises(InputError, match="cancelled already"):
+            launch.cancel_rounds(client, project, work)
+        again = launch.Rounds(client, project, dict(work.options), launch.UntilLive(**work.rule))
+        assert again.record.path == work.path
+        again.run()
+        (work,) = launch.rounds_of(project)
+        assert work.status == "done"
+        assert max(server.paid().values()) == 1
+
+    def test_one_process_at_a_time(self, client: Client, project: Project) -> None:
+        """While it lives; a killed one is told from one that works."""
+        work = rounds(client, project)
+        work._finish_round(1)
+        assert [found.status for found in launch.rounds_of(project)] == ["lost"]
+        with work.record.conducted():
+            assert [found.status for found in launch.rounds_of(project)] == ["running"]
+            with pytest.raises(InputError, match="under way already: process"):
+                rounds(client, project).run()
+
+    def test_a_failure_is_kept(self, client: Client, project: Project, server: FaultServer) -> None:
+        server.faults = lambda _request: status(404, "no such model")
+        with pytest.raises(BswirlError):
+            rounds(client, project).run()
+        (work,) = launch.rounds_of(project)
+        assert work.status == "failed"
+        assert "no such model" in work.stopped
+
+    def test_defaults_that_are_spelled_out_are_the_same_work(self, client: Client, project: Project) -> None:
+        """A form gives every field, a shell only what was typed."""
+        typed = {
+            "policy": "chat",
+            "branches": "1",
+            "limit": "",
+            "batch_size": None,
+            "seed": 0,
+            "reuse": False,
+        }
+        rule = launch.UntilLive("reference", round_size=2, max_branches=7)
+        made = launch.Rounds(client, project, typed, rule)
+        assert made.record.path == rounds(client, project).record.path
 
 
 class TestRefusals:

@@ -19,6 +19,7 @@ from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.screens.evaluations import EvaluationsScreen
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.moved import MovedScreen
+from bswirl_tui.screens.rounds_view import RoundsView
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
@@ -53,6 +54,7 @@ CARRIERS: dict[str, type[DOMNode]] = {
     actions.CURVES: CurvesScreen,
     actions.MOVED: MovedScreen,
     actions.TOKENS: TokenReader,
+    actions.ROUNDS: RoundsView,
 }
 
 
@@ -89,6 +91,7 @@ class TestRegistry:
             (actions.APP, actions.DIALOG, actions.TEXT, actions.TOKENS),
             (actions.APP, actions.RUNS, actions.ROWS),
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
+            (actions.APP, actions.ROUNDS, actions.TEXT),
             (actions.APP, actions.FORM),
             (actions.APP, actions.AUDIT, actions.TEXT),
             (actions.APP, actions.REPORT, actions.ROWS, actions.TEXT),
