@@ -136,7 +136,7 @@ def list_cells(run: Run, colours: Palette, now: datetime) -> dict[str, Text]:
 
 def outcome_words(run: Run) -> str:
     """What a run waits for, has cost so far, and came to."""
-    waiting = waiting_words(run) if run.status == "queued" else ""
+    waiting = (waiting_words(run) or "waits for its worker") if run.status == "queued" else ""
     return waiting or _sentence([spending_words(run.summary), result_words(run)])
 
 

@@ -56,7 +56,7 @@ class RunView(RunLog):
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
         yield Static(id="run-head", markup=False)
-        yield GpuPanel()
+        yield GpuPanel(lambda: [self._run] if is_live(self._run) else [], always=False)
         main = self._main_pane()
         log, about = LogView(id="run-log"), TextView(id="run-about")
         log.name_pane(Text(" Log "))

@@ -35,7 +35,7 @@ class RunsScreen(RunsEntry, RunControl, RoundsControl):
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
-        yield GpuPanel()
+        yield GpuPanel(lambda: self.state.live_runs)
         yield RunList()
         yield KeyBar()
 

@@ -1,17 +1,20 @@
-"""A line a GPU: how busy it is, and how much of its memory is taken. Without a GPU there is nothing."""
+"""A line a GPU: how busy it is, and how much of its memory is taken. Without one, what the workers use."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
+from bswirl.records import Run
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.gpus import Gpu, has_gpu_tool, read_gpus
 from bswirl_tui.text import bar, fit, line
 from bswirl_tui.themes import Palette, palette
+from bswirl_tui.usage import MachineUse, Meter
 
 if TYPE_CHECKING:
     from bswirl_tui.app import BswirlApp
@@ -21,49 +24,84 @@ _MOST_LINES = 8
 _NAME = 24
 
 
+Seen = tuple[tuple[Gpu, ...], MachineUse | None]
+
+
 class GpuPanel(Widget):
-    """Asks at most every two seconds, off the UI loop, and only while its screen is the one in sight."""
+    """Asks at most every two seconds, off the UI loop, and only while its screen is the one in sight.
+
+    Without a GPU it asks only what the workers of `runs` use of the processor, while there are any.
+    """
 
     ALLOW_SELECT = False
 
-    def __init__(self) -> None:
+    def __init__(self, runs: Callable[[], Sequence[Run]], *, always: bool = True) -> None:
+        """`runs` says which are alive here. Unless `always`, there is no line without a GPU or a live run."""
         super().__init__()
-        self.gpus: tuple[Gpu, ...] = ()
-        self.display = False
+        self._live = runs
+        self._always = always
+        self._meter = Meter()
+        self._has_tool = has_gpu_tool()
         self._reading = False
+        self.gpus: tuple[Gpu, ...] = ()
+        self.use: MachineUse | None = None
+        self.display = always
 
     def on_mount(self) -> None:
-        if has_gpu_tool():
-            self._read()
-            self.set_interval(EVERY_SECONDS, self._read)
+        self._read()
+        self.set_interval(EVERY_SECONDS, self._read)
 
     def _read(self) -> None:
         if self._reading or self.app.screen is not self.screen:
             return
+        runs, asks, meter = list(self._live()), self._has_tool, self._meter
+        if not asks and not runs:
+            self._show(((), None))
+            return
+
+        def work() -> Seen:
+            gpus = read_gpus() if asks else ()
+            return gpus, meter.read(runs) if runs and not gpus else None
+
         self._reading = True
         app = cast("BswirlApp", self.app)
         app.link.run_beside(
-            self, f"gpus {id(self)}", read_gpus, self._show, lambda _: self._show(()), lane="machine"
+            self, f"gpus {id(self)}", work, self._show, lambda _: self._show(((), None)), lane="machine"
         )
 
-    def _show(self, gpus: tuple[Gpu, ...]) -> None:
+    def _show(self, seen: Seen) -> None:
         """Redraws where something changed; another number of GPUs is another height."""
         self._reading = False
-        if gpus == self.gpus:
+        if seen == (self.gpus, self.use):
             return
-        if len(gpus) != len(self.gpus):
-            self.display = bool(gpus)
-            self.styles.height = min(_MOST_LINES, len(gpus))
-        self.gpus = gpus
+        self.gpus, self.use = seen
+        lines = min(_MOST_LINES, max(1, len(self.gpus)))
+        self.styles.height = lines
+        self.display = self._always or bool(self.gpus) or self.use is not None
         self.refresh()
 
     def render(self) -> RenderResult:
         colours, width = palette(self.app), self.size.width
+        if not self.gpus:
+            return fit(machine_line(self.use, colours), width)
         shown = self.gpus[:_MOST_LINES]
         rows = [fit(gpu_line(gpu, colours, width), width) for gpu in shown]
         if len(self.gpus) > _MOST_LINES:
             rows[-1] = Text(f" and {len(self.gpus) - _MOST_LINES + 1} more GPUs", colours.muted)
         return Text("\n").join(rows)
+
+
+def machine_line(use: MachineUse | None, colours: Palette) -> Text:
+    """A machine without a GPU: what its workers use, and how much memory is taken in all."""
+    text = Text(" No GPU here: runs work on the CPU", colours.muted)
+    if use is None:
+        return text
+    text = Text(" No GPU here", colours.muted)
+    for worker in use.workers:
+        cores = "?" if worker.cores is None else f"{worker.cores:.1f}"
+        text.append(f"  run {worker.run_id} ", colours.strong)
+        text.append(f"{cores} of {use.cores} cores, {worker.memory:.1f} GB")
+    return text.append(f"  machine {use.used:.1f} of {use.memory:.1f} GB", colours.muted)
 
 
 def gpu_line(gpu: Gpu, colours: Palette, width: int) -> Text:

@@ -18,8 +18,9 @@ from bswirl_tui.text import fit
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
 
-# name, width, and the width of the list from which the column is shown
-_COLUMNS = (
+_WITH_RESULT = 110
+Column = tuple[str, int, int]  # name, width, and the width of the list from which it is shown
+_COLUMNS: tuple[Column, ...] = (
     ("run", 5, 0),
     ("kind", 9, 0),
     ("name", 17, 0),
@@ -28,7 +29,7 @@ _COLUMNS = (
     ("time", 9, 0),
     ("age", 5, 0),
     ("by", 12, 100),
-    ("result", 0, 110),
+    ("result", 0, _WITH_RESULT),
 )
 
 
@@ -98,11 +99,19 @@ class RunList(RowList):
         work = next((work for work in self._works if row.run_id in work.stages), None)
         if work is not None:
             cells["name"] = Text(f"{glyphs().guide_branch}{work.stages[row.run_id]}")
+        if row.status == "queued" and width < _WITH_RESULT:
+            return self._waiting(cells, width)
         return self._columns(cells, width)
 
-    def _columns(self, cells: dict[str, Text], width: int) -> Text:
+    def _waiting(self, cells: dict[str, Text], width: int) -> Text:
+        """A queued run where no column is wide enough for what it waits for."""
+        first = [name for name, _, _ in _COLUMNS].index("progress")
+        text = self._columns(cells, width, _COLUMNS[:first])
+        return text.append_text(fit(cells["result"], max(0, width - text.cell_len)))
+
+    def _columns(self, cells: dict[str, Text], width: int, columns: Sequence[Column] = _COLUMNS) -> Text:
         text = Text(" ")
-        for name, cells_wide, shown_from in _COLUMNS:
+        for name, cells_wide, shown_from in columns:
             if width < shown_from:
                 continue
             room = cells_wide or max(0, width - text.cell_len - 1)

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from bswirl.project import Project
+from bswirl.records import Run
+from bswirl.runs.folder import RunFolder
+from bswirl.runs.locks import FileLock, this_process
 from bswirl_tui.gpus import Gpu, read_gpus
+from bswirl_tui.usage import MachineUse, WorkerUse
 from bswirl_tui.widgets import gpu_panel
-from bswirl_tui.widgets.gpu_panel import GpuPanel, gpu_line
+from bswirl_tui.widgets.gpu_panel import GpuPanel, gpu_line, machine_line
 from tests.tui.driving import NARROW, WIDE, opened, press, shown, until
 from tests.tui.plain import COLOURS
 
@@ -89,7 +93,8 @@ class TestPanel:
             program.say(TWO.replace("93", "7"))
             await until(pilot, lambda: "7% busy" in shown(pilot))
             program.say("")
-            await until(pilot, lambda: "GPU" not in shown(pilot))
+            await until(pilot, lambda: "No GPU here" in shown(pilot))
+            assert "GPU 0" not in shown(pilot)
 
     async def test_asks_only_while_it_is_in_sight(self, shared: Project, program: Program) -> None:
         """Not on the main screen, and not below another screen."""
@@ -106,15 +111,45 @@ class TestPanel:
             await pilot.pause(0.8)
             assert len(program.calls) <= before + 1
 
-    async def test_without_a_gpu_nothing_is_there(
+    async def test_without_a_gpu_it_says_so(
         self, shared: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """No line, and nothing is asked."""
+        """Among the runs; a run that has ended needs no such line."""
         monkeypatch.setenv("PATH", str(tmp_path))
-        async with opened(shared) as pilot:
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v")
+            assert shown(pilot).splitlines()[1].rstrip() == " No GPU here: runs work on the CPU"
+            await press(pilot, "enter")
+            assert not pilot.app.screen.query_one(GpuPanel).display
+
+    async def test_without_a_gpu_it_shows_the_worker(
+        self, shared: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Here this very process is taken for one that computes."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(gpu_panel, "EVERY_SECONDS", 0.2)
+        folder = tmp_path / "run"
+        folder.mkdir()
+        lock = FileLock(RunFolder(folder).lock_file)
+        assert lock.acquire(this_process())
+        run = Run(7, "7", "train", "demo", "running", {}, str(folder))
+        async with opened(shared, NARROW) as pilot:
             await press(pilot, "v")
             panel = pilot.app.screen.query_one(GpuPanel)
-            assert not panel.display
+            monkeypatch.setattr(panel, "_live", lambda: [run])
+            await until(pilot, lambda: panel.use is not None and panel.use.workers[0].cores is not None)
+            assert panel.use is not None
+            assert panel.use.workers[0].memory > 0
+            assert "No GPU here  run 7 " in shown(pilot)
+            lock.release()
+            await until(pilot, lambda: panel.use is not None and panel.use.workers == ())
+
+    def test_lines_of_80_cells(self) -> None:
+        """One worker fits whole."""
+        use = MachineUse(16, 12.5, 128.0, (WorkerUse(12, 15.2, 1.9),))
+        words = machine_line(use, COLOURS).plain
+        assert words == " No GPU here  run 12 15.2 of 16 cores, 1.9 GB  machine 12.5 of 128.0 GB"
+        assert len(words) <= 80
 
     @pytest.mark.parametrize("width", [60, 80, 100, 200])
     def test_line_without_numbers(self, width: int) -> None:

@@ -76,6 +76,25 @@ class TestQueue:
         assert "left" not in seen
         assert outcome_words(run).startswith("cuda:0 is in use")
 
+    @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+    async def test_the_list_says_what_waits_for_what(self, shared: Project, size: tuple[int, int]) -> None:
+        """Also where there is no room for a column of it."""
+        waiting = {"waiting": "cuda:0 is in use by run 3"}
+        runs = [
+            Run(5, "e", "train", "t", "queued", {}, ""),
+            Run(4, "d", "train", "t", "queued", {}, "", summary=waiting),
+            Run(3, "c", "train", "t", "running", {}, ""),
+        ]
+        async with opened(shared, size) as pilot:
+            await press(pilot, "v")
+            rows = pilot.app.screen.query_one(RunList)
+            rows.show_runs(runs)
+            await settled(pilot)
+            seen = [row.split() for row in lines_of(rows)[1:4]]
+            assert [row[0] for row in seen] == ["3", "4", "5"]
+            assert " ".join(seen[1]).endswith("cuda:0 is in use by run 3")
+            assert " ".join(seen[2]).endswith("waits for its worker")
+
 
 class TestTraining:
     """A training run's screen."""
