@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from bswirl.audit.records import AuditItem, AuditPosition, Conflict
@@ -13,10 +15,22 @@ from bswirl_tui import actions
 from bswirl_tui.document import Document, problem
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.sitting import Entry, Sitting
-from bswirl_tui.text import BLANK, Paragraph, Pieces, clean, count, heading, joined, line, reward_number
+from bswirl_tui.text import (
+    BLANK,
+    Paragraph,
+    Pieces,
+    clean,
+    count,
+    fit_end,
+    heading,
+    joined,
+    line,
+    reward_number,
+)
 from bswirl_tui.themes import Palette
 
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
+_LEAST_NAME = 4  # cells of an auditor's name, that it may be told from others
 ORDERS = {
     "random": ("random", "any judged step: every vote counts for the report", "judged steps"),
     "judge-split": (
@@ -215,9 +229,19 @@ def position_words(position: AuditPosition) -> str:
     return "One step after the other; the judge is hidden until you vote."
 
 
-def conflict_sides(conflict: Conflict) -> str:
-    """Who said what, in short: `ann 1, bob 0`."""
-    return ", ".join(f"{label.auditor} {label.value}" for label in conflict.votes)
+def conflict_sides(conflict: Conflict, room: int = 400) -> str:
+    """Who said what, in `room` cells: `ann 1, bob 0`; where names are too long, their ends; else how many."""
+    votes = [(clean(label.auditor, one_line=True), label.value) for label in conflict.votes]
+    whole = ", ".join(f"{name} {value}" for name, value in votes)
+    if cell_len(whole) <= room:
+        return whole
+    beside = sum(len(value) + 3 for _, value in votes) - 2
+    each = (room - beside) // max(1, len(votes))
+    if each >= _LEAST_NAME:
+        names = [fit_end(Text(name), min(each, cell_len(name))).plain for name, _ in votes]
+        return ", ".join(f"{name} {value}" for name, (_, value) in zip(names, votes, strict=True))
+    counts = Counter(value for _, value in votes)
+    return ", ".join(f"{number} say {value}" for value, number in counts.most_common())
 
 
 def item_document(item: AuditItem, colours: Palette, note: str, *, judge: bool) -> Document:

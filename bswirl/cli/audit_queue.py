@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 KEYS = {"1": "1", "0": "0", "u": "unsure", "s": "skip"}
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped"}
-PROMPT = "1 good, 0 not good, u unsure, s skip, f flag, c change, b back, r reasons, g guidelines, q quit: "
+UNDO = ("undo", "backspace", "\x7f", "\x08", "b")  # a terminal that edits lines keeps the key itself
+GUIDELINES = ("t", "g")
+PROMPT = "1 good, 0 not good, u unsure, s skip, f flag, c change, undo, r reasons, t guidelines, q leave: "
 
 
 @click.command("next")
@@ -52,9 +54,9 @@ def audit_next(
     """Asks about judged steps, one after the other, and begins where you stopped.
 
     Answer with a key and Enter; words behind the key are kept as the reason, a number is one of the short
-    list. `f` flags the step you are at, `c 0` changes your last vote now that you saw the judge, `b` takes
-    your last label back. With --json, prints the next step and asks nothing; `audit set ACTION VALUE --draw
-    NUMBER` answers. docs/audit.md tells more.
+    list. `f` flags the step you are at, `c 0` changes your last vote now that you saw the judge, `undo`
+    takes your last label back; the keys are those of the app. With --json, prints the next step and asks
+    nothing; `audit set ACTION VALUE --draw NUMBER` answers. docs/audit.md tells more.
     """
     from bswirl.project import load_settings
 
@@ -119,7 +121,7 @@ class _Desk:
             if key in KEYS:
                 self._vote(item, KEYS[key], words, time.monotonic() - shown)
                 return None
-            if key == "b":
+            if key in UNDO:
                 again = self._back()
                 if again is not None:
                     return again
@@ -163,12 +165,12 @@ class _Desk:
         elif key == "r":
             for place, reason in enumerate(self._settings.reasons, start=1):
                 note(f"{place}: {reason}")
-        elif key == "g":
+        elif key in GUIDELINES:
             from bswirl.settings.audit import read_guidelines
 
             note(read_guidelines(self._settings) or "no guidelines: [audit] guidelines names a file")
         else:
-            note("one of 1, 0, u, s, f, c, b, r, g, q, then Enter")
+            note("one of 1, 0, u, s, f, c, undo, r, t, q, then Enter; undo takes your newest vote back")
 
     def _reason(self, words: str) -> str | None:
         words = words.strip()

@@ -9,7 +9,7 @@ import click
 
 from bswirl.cli.flips import report_flips
 from bswirl.cli.invocation import Invocation, pass_invocation
-from bswirl.cli.output import json_option, note, print_json, print_table
+from bswirl.cli.output import json_option, note_wrapped, print_fitting, print_json, print_table
 from bswirl.display import safe_text
 from bswirl.errors import UsageError
 from bswirl.records import to_json
@@ -74,7 +74,9 @@ def report(
         print_json(to_json(made))
         return
     if not markdown and not made.drawn.decided:
-        note("no random draw is labelled yet: there are no unbiased rates; `bswirl audit next` makes some")
+        note_wrapped(
+            "no random draw is labelled yet: there are no unbiased rates; `bswirl audit next` makes some"
+        )
     _print(sections(made), markdown)
     _print_method(markdown)
 
@@ -90,7 +92,7 @@ def _print(found: Iterable[Section], markdown: bool) -> None:
             click.echo()
         else:
             click.echo(f"{title}")
-            print_table(headings, lines)
+            print_fitting(headings, lines)
             click.echo()
 
 
@@ -104,7 +106,7 @@ def _print_method(markdown: bool) -> None:
     if markdown:
         click.echo(METHOD)
     else:
-        note(METHOD)
+        note_wrapped(METHOD)
 
 
 def _print_cell(items: Sequence[AuditedItem], cell: str, as_json: bool) -> None:

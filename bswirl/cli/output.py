@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_BETWEEN = 2  # cells between columns
 WIDE = 4096  # columns where stdout is no terminal: nothing is cut or wrapped
 
 
@@ -56,6 +58,11 @@ def note(message: str) -> None:
     click.echo(safe_text(message), err=True)
 
 
+def note_wrapped(message: str) -> None:
+    """A longer text to stderr; at a terminal its lines end between words."""
+    note(click.wrap_text(message, shutil.get_terminal_size().columns) if sys.stderr.isatty() else message)
+
+
 def warn(message: str) -> None:
     """A warning to stderr, marked as one."""
     click.echo(f"bswirl: warning: {safe_text(' '.join(message.split()))}", err=True)
@@ -82,6 +89,48 @@ def print_table(
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     print_renderable(table)
+
+
+def print_fitting(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows in aligned columns, none wider than the terminal: else a block of lines for each row."""
+    print_renderable(fitting(headings, [[cell(value) for value in row] for row in rows], _console().width))
+
+
+def fitting(headings: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> RenderableType:
+    """A table of at most `width` cells a line: with its headings wrapped where they must, or as blocks."""
+    from rich.table import Table
+
+    filled = [at for at, _ in enumerate(headings) if not rows or any(row[at].cell_len for row in rows)]
+    widest = [max([1, *(row[at].cell_len for row in rows)]) for at in filled]
+    for widths in (
+        [max(cells, len(headings[at])) for at, cells in zip(filled, widest, strict=True)],
+        [max(cells, *map(len, headings[at].split())) for at, cells in zip(filled, widest, strict=True)],
+    ):
+        if sum(widths) + _BETWEEN * (len(widths) - 1) <= width:
+            table = Table(box=None, pad_edge=False, padding=(0, _BETWEEN, 0, 0), header_style="bold")
+            for at, cells in zip(filled, widths, strict=True):
+                table.add_column(headings[at], width=cells, vertical="bottom")
+            for row in rows:
+                table.add_row(*(row[at] for at in filled))
+            return table
+    return _blocks(headings, rows)
+
+
+def _blocks(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> RenderableType:
+    """The first cell of a row as a line, the others below it by name."""
+    from rich.console import Group
+    from rich.table import Table
+
+    parts: list[RenderableType] = []
+    for row in rows:
+        facts = Table(box=None, pad_edge=False, show_header=False, padding=(0, _BETWEEN, 0, 0))
+        facts.add_column()
+        facts.add_column(overflow="fold")
+        for heading, value in zip(headings[1:], row[1:], strict=True):
+            if value.cell_len:
+                facts.add_row(f"  {heading}", value)
+        parts += [row[0], facts]
+    return Group(*parts)
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.records import Label
 
+_LEAST_SIDES = 22  # cells for who says what
+_LEAST_WORDS = 18  # cells for the step's words, where there is room for both
+
 
 class ConflictRows(RowList):
     """A line a step: where, who says what, its words."""
@@ -47,6 +51,7 @@ class ConflictRows(RowList):
         super().__init__()
         self.name_pane(Text(" Conflicts "))
         self.conflicts: Sequence[Conflict] | None = None
+        self._sides = 0  # cells that the longest of the sides takes
 
     @property
     def current(self) -> Conflict | None:
@@ -58,6 +63,7 @@ class ConflictRows(RowList):
         """Replaces the list; the cursor stays on its step."""
         before = self.current
         self.conflicts = conflicts
+        self._sides = max((cell_len(conflict_sides(conflict)) for conflict in conflicts), default=0)
         self.name_pane(Text(f" Conflicts {len(conflicts):,} "))
         self.rows_changed()
         numbers = [conflict.action_id for conflict in conflicts]
@@ -81,7 +87,8 @@ class ConflictRows(RowList):
         conflict, colours = (self.conflicts or ())[index], palette(self.app)
         text = Text(f" {conflict.action_id:>6} ", colours.muted)
         text.append_text(fit_end(line(conflict.address), 16)).append(f" {conflict.depth:>3} ", colours.muted)
-        text.append_text(fit(line(conflict_sides(conflict), colours.human), 22)).append(" ")
+        room = min(self._sides, max(_LEAST_SIDES, width - text.cell_len - _LEAST_WORDS))
+        text.append_text(fit(line(conflict_sides(conflict, room), colours.human), room)).append(" ")
         return text.append_text(line(conflict.text, limit=max(20, width)))
 
 

@@ -99,14 +99,21 @@ class TestNext:
         assert len(judged("audit", "list", "--json").json["labels"]) == 6
 
     def test_undo_and_quit(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-        """`b` withdraws the label before and asks again, an unknown key asks again, `q` leaves."""
-        self.answer(monkeypatch, "1\nx\nb\n0\nb\nq\n")
+        """`undo` or `b` withdraws the label before and asks again, an unknown key asks again, `q` leaves."""
+        self.answer(monkeypatch, "1\nx\nundo\n0\nb\nq\n")
         said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
         assert said.code == 0
         assert "withdrew 1" in said.err
         assert "withdrew 0" in said.err
         assert said.out.count("action 1, to judge") == 3
         assert all(action["label"] is None for action in actions_of(judged).values())
+
+    def test_guidelines_by_the_key_of_the_app(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`t`; `g`, which it was before, does the same."""
+        self.answer(monkeypatch, "t\ng\nq\n")
+        said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        assert said.err.count("no guidelines: ") == 2
+        assert "t guidelines" in said.err
 
     def test_end_of_input_leaves(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         """A closed stdin ends the audit."""

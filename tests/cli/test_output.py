@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
-from bswirl.cli.output import number, print_json, print_table
+from bswirl.cli.output import fitting, number, print_json, print_table
 
 
 class TestNumber:
@@ -57,3 +59,43 @@ class TestTable:
         print_table(("a", "b"), [(1, "x" * 500), (None, "[red]\x1b]")], right=("a",))
         lines = capsys.readouterr().out.splitlines()
         assert lines == ["a  b", "1  " + "x" * 500, "–  [red]␛]"]
+
+
+HEADINGS = ("judge", "model", "depth", "judge1 human0", "accuracy")
+ROWS = [("in force", "", "all", "12", "98.1 (90.2–99.4)"), ("reference", "", "3", "4", "–")]
+
+
+class TestFitting:
+    """Tables on a terminal."""
+
+    def shown(self, width: int) -> list[str]:
+        console = Console(width=width, highlight=False)
+        rows = [[Text(value) for value in row] for row in ROWS]
+        with console.capture() as capture:
+            console.print(fitting(HEADINGS, rows, width))
+        return [line.rstrip() for line in capture.get().splitlines()]
+
+    @pytest.mark.parametrize("width", [200, 52, 45, 40, 30])
+    def test_no_line_is_wider_and_nothing_is_lost(self, width: int) -> None:
+        lines = self.shown(width)
+        assert max(map(len, lines)) <= width
+        words = " ".join(" ".join(lines).split())
+        for cell in ("in force", "98.1 (90.2–99.4)", "reference", "12", "accuracy", "judge1", "human0"):
+            assert cell in words
+
+    def test_headings_wrap_before_rows_do(self) -> None:
+        """A column that is empty in every row is not there."""
+        assert len(self.shown(200)) == 3
+        assert "model" not in self.shown(200)[0]
+        assert self.shown(45) == [
+            "                  judge1",
+            "judge      depth  human0  accuracy",
+            "in force   all    12      98.1 (90.2–99.4)",
+            "reference  3      4       –",
+        ]
+
+    def test_blocks_where_columns_do_not_fit(self) -> None:
+        lines = self.shown(30)
+        assert lines[0] == "in force"
+        assert lines[1].split() == ["depth", "all"]
+        assert "reference" in lines

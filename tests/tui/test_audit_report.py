@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from bswirl.audit.records import Conflict
 from bswirl.audit.report import CELLS, GROUPINGS, VOTES, make_report, row_items
 from bswirl.client import Client, connect
 from bswirl.project import Project
+from bswirl.records import Label
+from bswirl_tui.audit_text import conflict_sides
 from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems
 from bswirl_tui.screens.conflicts import ConflictsScreen
 from bswirl_tui.screens.main import MainScreen
@@ -106,6 +109,28 @@ class TestReport:
             found = {cell: len(row_items(record, row, cell, votes=votes)) for cell in CELLS}
             assert found == row.cells
             assert sum(found.values()) > 0
+
+
+def conflict(*votes: tuple[str, str]) -> Conflict:
+    """A step that these people said these things of."""
+    labels = [Label(f"l{at}", 1, vote[1], vote[0]) for at, vote in enumerate(votes)]  # type: ignore[arg-type]
+    return Conflict(1, 1, "pens:1", 2, "Step 2: so.", tuple(labels))
+
+
+class TestSides:
+    """Who said what, in the cells that there are."""
+
+    def test_every_vote_is_there(self) -> None:
+        """Whole; then with the ends of names; then counted."""
+        two = conflict(("annabelle-1", "1"), ("bartholomew-2", "0"))
+        assert conflict_sides(two) == "annabelle-1 1, bartholomew-2 0"
+        assert conflict_sides(two, 22) == "…belle-1 1, …omew-2 0"
+        for room in range(14, 31):
+            words = conflict_sides(two, room)
+            assert len(words) <= room
+            assert [side.split()[-1] for side in words.split(", ")] == ["1", "0"]
+        many = conflict(*[(f"auditor-{n}", "1" if n % 3 else "0") for n in range(9)])
+        assert conflict_sides(many, 22) == "6 say 1, 3 say 0"
 
 
 class TestConflicts:
