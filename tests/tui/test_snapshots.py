@@ -21,6 +21,7 @@ from bswirl_tui.widgets import gpu_panel
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, press, settled, shown, typed, until
 from tests.tui.test_audit_report import audit_all
+from tests.tui.test_rounds import record as rounds_record
 from tests.tui.trained import trained
 
 Compare = Callable[..., bool]
@@ -240,6 +241,15 @@ class TestRunScreens:
         monkeypatch.setattr(gpu_panel, "read_gpus", lambda: gpus)
         app = BswirlApp(measured, "alice")
         assert snap_compare(app, terminal_size=size, run_before=pressing("v", words="93% busy"))
+
+    @pytest.mark.parametrize("keys", [("v",), ("v", "enter")], ids=["list", "screen"])
+    def test_rounds(
+        self, project: Project, snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]
+    ) -> None:
+        """Over their runs, and by themselves."""
+        rounds_record(project, status="cancelled", stopped="cancelled", ended="2026-03-01T11:20:00.000Z")
+        app = BswirlApp(project, "alice")
+        assert snap_compare(app, terminal_size=size, run_before=pressing(*keys, words="cancelled"))
 
     def test_log_searched(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
         """The line that was found is marked."""
