@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from bswirl.errors import BswirlError, UsageError
@@ -56,7 +56,7 @@ class RunForm(FormOutlook, FormStart):
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, f"new {self.kind} run")
         yield Static(Text(ABOUT[self.kind]), id="form-about", markup=False)
-        yield VerticalScroll(*self.fields, id="form-fields", can_focus=False)
+        yield Vertical(*self.fields, id="form-fields")  # has no keys, which go through the fields
         yield Static(id="form-help", markup=False)
         yield Static(id="form-forecast", markup=False)
         yield Static(id="form-command", markup=False)

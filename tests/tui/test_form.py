@@ -60,6 +60,15 @@ class TestFields:
             await press(pilot, "ctrl+o")
             assert all(entry.display for entry in form(pilot).fields)
 
+    async def test_arrows_go_through_all_fields(self, shared: Project) -> None:
+        """Also where there are more than fit, which scroll along."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g", "ctrl+o", *["down"] * 21)
+            assert field(pilot, "dead_below").editor.has_focus
+            assert " dead below " in shown(pilot)
+            await press(pilot, *["up"] * 21)
+            assert field(pilot, "policy").editor.has_focus
+
     async def test_defaults_follow_the_objective(self, shared: Project) -> None:
         """What sft starts from differs."""
         async with opened(shared) as pilot:
