@@ -498,7 +498,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
                 "ctrl+t",
                 "forecast",
                 "Say what the run would be: a training's groups, memory and time, a served model's calls and"
-                " dollars; start nothing.",
+                " dollars, how long another takes; start nothing.",
                 3,
             ),
             ("form.names", "ctrl+n", "names", "Choose among the policies, judges or datasets there are.", 4),

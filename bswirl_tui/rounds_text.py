@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from bswirl.display import money
+from bswirl.errors import UsageError
 from bswirl.launch import RoundsWork, form_command, values_of
 from bswirl.records import Run
 from bswirl_tui.glyphs import glyphs
@@ -143,20 +144,31 @@ def work_paragraphs(
     """All that is known of a work of rounds of the project in `root`."""
     title = [Text("Rounds until groups are live", colours.strong), line(work.name, limit=60)]
     parts = [Paragraph(joined([*title, work_status(work, colours)], style=colours.faint))]
-    parts.append(Paragraph(Text(clean(doing(work, runs)), colours.muted if work.status == "running" else "")))
+    said = doing(work, runs)
+    if said != work.status:
+        parts.append(Paragraph(Text(clean(said), colours.muted if work.status == "running" else "")))
     if work.status == "running":
         left, more = time_left(work, runs, now), work.most_rounds - len(work.rounds)
-        words = f"{left or 'how long is known after the first round'}; at most {count(more, 'more round')}"
+        left = left or "how long is known after the first round"
+        words = f"{left}; at most {count(more, 'round')} with this one"
         parts.append(Paragraph(Text(words, colours.muted)))
     elif work.status != "done":
         parts.append(Paragraph(Text("What they did is kept, and they can go on from there.", colours.muted)))
     parts += [BLANK, heading("Rounds", colours), *_table(work, colours), BLANK]
     parts += [heading("So far", colours), *_sums(work, runs, colours), BLANK, heading("Work", colours)]
-    command = clean(form_command("generate", values_of(work)), one_line=True)
+    command = clean(_command(work), one_line=True)
     facts = {"begun": _at(work.begun), "ended": _at(work.ended), "command": command}
     parts += [_row(name, value, colours) for name, value in facts.items() if value]
     parts.append(_row("log", str((work.path.parent / "until-live.log").relative_to(root)), colours))
     return parts
+
+
+def _command(work: RoundsWork) -> str:
+    """The command of these rounds; empty where this version knows none."""
+    try:
+        return form_command("generate", values_of(work))
+    except UsageError:
+        return ""
 
 
 def _at(stamp: str) -> str:

@@ -178,9 +178,10 @@ def rounds_of(project: Project) -> list[RoundsWork]:
     for path in project.state_folder.glob(f"{_PREFIX}*.json"):
         try:
             record = read_record(path)
-            if record.runs or lock_holder(record.lock_file) is not None:
+            known = bool(record.options)  # earlier versions did not note them
+            if known and (record.runs or lock_holder(record.lock_file) is not None):
                 found.append(_seen(record))
-        except (OSError, InputError):
+        except (OSError, InputError, ValueError, TypeError, AttributeError):
             continue
     return sorted(found, key=lambda work: (max(work.stages, default=0), work.begun), reverse=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
 from bswirl.client import Client
@@ -157,7 +156,7 @@ def _speed(rates: Sequence[tuple[Run, float]], spread: Range) -> _Speed | None:
         return None
     found = [rate for _, rate in used]
     note = "" if spread is _AS_BEFORE else "at the speed of runs of another kind or batch size: a rough time"
-    rate = Range(min(found) * spread.low, median(found), max(found) * spread.high)
+    rate = Range(min(found) * spread.low, sorted(found)[len(found) // 2], max(found) * spread.high)
     return _Speed(rate, tuple(run.run_id for run, _ in used), note)
 
 

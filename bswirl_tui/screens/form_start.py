@@ -66,7 +66,7 @@ class FormStart(FormBase):
         if isinstance(made, Run):
             self.app.switch_screen(RunView(self.state, made))
             return
-        words = "Rounds go on by themselves, whatever becomes of this terminal; they stand here in a moment."
+        words = "Rounds go on by themselves, also when this terminal is closed."
         self.app.switch_screen(RunsScreen(self.state))
         self.app.call_later(self.bswirl.say, line(words), seconds=20)
 

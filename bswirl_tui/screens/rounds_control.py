@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bswirl.errors import BswirlError
+from bswirl.errors import BswirlError, UsageError
 from bswirl.launch import RoundsWork, cancel_rounds, continue_rounds, form_command, in_project, values_of
 from bswirl_tui.clipboard import copy
 from bswirl_tui.screens.base import SubScreen
@@ -63,8 +63,12 @@ class RoundsControl(SubScreen):
         self.app.push_screen(RunForm(self.state, "generate", values_of(work)))
 
     def copy_work(self, work: RoundsWork) -> None:
-        words = form_command("generate", values_of(work))
-        copy(self.bswirl, in_project(words, self.bswirl.project.root), "The command line")
+        try:
+            words = form_command("generate", values_of(work))
+        except UsageError as error:  # its record was written by hand, or by another version
+            self.bswirl.show_problem(error)
+        else:
+            copy(self.bswirl, in_project(words, self.bswirl.project.root), "The command line")
 
     def _control_work(
         self, act: Callable[[Client], None], words: str, failed: Callable[[BswirlError], None]

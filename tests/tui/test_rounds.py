@@ -157,6 +157,19 @@ class TestScreens:
             await press(pilot, "escape", "ctrl+l", "S")
             assert len(again) == 2
 
+    async def test_a_record_that_nobody_wrote_so(self, project: Project) -> None:
+        """Options of another version are shown as far as they go, and a broken file is passed over."""
+        record(project, options={"policy": "smollm2", "branches": "many"})
+        record_path(project, "9").write_text(
+            '{"after": 0, "runs": {"sample 1": 1}, "options": {"a": 1}, "rounds": 7}'
+        )
+        record_path(project, "8").write_text("[")
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "v", "y")
+            assert "--branches must be" in shown(pilot)
+            await press(pilot, "escape", "enter")
+            assert "8" in shown(pilot)
+
     async def test_another_like_them(self, project: Project) -> None:
         """The form has all that they were told; so has the command."""
         record(project)
