@@ -31,6 +31,7 @@ from bswirl_tui.text import (
 )
 from bswirl_tui.themes import Palette
 
+NAME_CELLS = 15  # of a policy's name in the list of runs
 Listed = Run | RoundsWork
 _COLUMNS = (
     ("round", 5),
@@ -75,7 +76,7 @@ def work_line(work: RoundsWork, runs: Mapping[int, Run], colours: Palette, width
     """The line over the work's runs: how its groups stand, what a live one costs, how long it may take."""
     text = Text(f" {glyphs().opened:>4}  ", colours.strong)
     text.append_text(fit(Text("rounds", colours.strong), 9)).append(" ")
-    text.append_text(fit(line(work.name, limit=60), 17)).append(" ")
+    text.append_text(fit(line(work.name, limit=60), NAME_CELLS)).append(" ")
     text.append_text(fit(work_status(work, colours), 10)).append(" ")
     facts = [_groups(work), f"round {work.round_number}", _price(work)]
     if work.status == "running":

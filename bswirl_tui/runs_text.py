@@ -120,7 +120,10 @@ def list_cells(run: Run, colours: Palette, now: datetime) -> dict[str, Text]:
     if progress is not None and progress.total > 0:
         done.append_text(bar(progress.done, progress.total, 10, colours))
         done.append(f" {min(100, 100 * progress.done // progress.total):>3}%")
-    left = duration(progress.eta_seconds) if progress is not None and is_live(run) else took(run)
+    left = took(run)
+    if is_live(run):
+        eta = progress.eta_seconds if progress is not None else None
+        left = "" if eta is None else f"{duration(eta)} left"
     return {
         "run": Text(f"{run.run_id:>4}", colours.strong),
         "kind": Text(run.kind),

@@ -171,7 +171,13 @@ class _Lines:
 
 
 def how_far(run: Run) -> str:
-    """What is done of how much, and for a running run the time that the rest takes; empty where unknown."""
+    """What is done of how much, and for a running run the time that the rest takes; empty where unknown.
+
+    Of a queued run, which device it waits for and who has it.
+    """
+    waiting = run.summary.get("waiting")
+    if run.status == "queued" and isinstance(waiting, str):
+        return waiting
     progress = run.progress
     if progress is None or not progress.total:
         return ""

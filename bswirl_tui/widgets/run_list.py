@@ -12,7 +12,7 @@ from bswirl.launch import RoundsWork
 from bswirl.records import Run
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.rounds_text import Listed, grouped, work_line
+from bswirl_tui.rounds_text import NAME_CELLS, Listed, grouped, work_line
 from bswirl_tui.runs_text import list_cells, now, queue_words
 from bswirl_tui.text import fit
 from bswirl_tui.themes import palette
@@ -23,10 +23,10 @@ Column = tuple[str, int, int]  # name, width, and the width of the list from whi
 _COLUMNS: tuple[Column, ...] = (
     ("run", 5, 0),
     ("kind", 9, 0),
-    ("name", 17, 0),
+    ("name", NAME_CELLS, 0),
     ("status", 10, 0),
-    ("progress", 16, 0),
-    ("time", 9, 0),
+    ("progress", 15, 0),
+    ("time", 12, 0),
     ("age", 5, 0),
     ("by", 12, 100),
     ("result", 0, _WITH_RESULT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,3 +26,10 @@ def running(**summary: Any) -> Run:
 )
 def test_how_far(summary: dict[str, Any], words: str) -> None:
     assert how_far(running(**summary)) == words
+
+
+def test_what_a_queued_run_waits_for() -> None:
+    """Whatever it did in an earlier attempt."""
+    waiting = replace(running(waiting="cuda:0 is in use by run 3"), status="queued")
+    assert how_far(waiting) == "cuda:0 is in use by run 3"
+    assert how_far(replace(waiting, status="running")).startswith("50/200")

@@ -12,7 +12,15 @@ from bswirl.project import Project
 from bswirl.records import Progress, Run
 from bswirl_tui import log_file
 from bswirl_tui.log_file import LogTail, Search, find_above, find_below, part_around
-from bswirl_tui.runs_text import about_paragraphs, outcome_words, progress_line, queue_order, queue_words
+from bswirl_tui.runs_text import (
+    about_paragraphs,
+    list_cells,
+    now,
+    outcome_words,
+    progress_line,
+    queue_order,
+    queue_words,
+)
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.screens.run_view import RunView
@@ -75,6 +83,14 @@ class TestQueue:
         assert "cuda:0 is in use by run 3 of /p␛[2J" in seen
         assert "left" not in seen
         assert outcome_words(run).startswith("cuda:0 is in use")
+
+    def test_time_left_is_told_from_time_taken(self) -> None:
+        """They stand in the same column."""
+        live = Run(1, "u", "train", "t", "running", {}, "", progress=Progress(5, 10, "steps", 0.05))
+        stamps = {"created_at": "2026-03-01T12:00:00Z", "ended_at": "2026-03-01T12:01:40Z"}
+        over = Run(1, "u", "train", "t", "done", {}, "", progress=Progress(10, 10, "steps", 0.1), **stamps)
+        assert list_cells(live, COLOURS, now())["time"].plain == "1m 40s left"
+        assert list_cells(over, COLOURS, now())["time"].plain == "1m 40s"
 
     @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
     async def test_the_list_says_what_waits_for_what(self, shared: Project, size: tuple[int, int]) -> None:
