@@ -53,9 +53,8 @@ class FormBase(SubScreen):
         """Whether the error is about one of the fields, by its flag or its value; that one says so then."""
         words = [word.strip("':,;") for word in error.message.split()]
         by_flag = (field for field in self.fields if field.option.flag in words)
-        by_value = (
-            field for field in self.fields if field.option.name in _NAMED and str(field.value) in words
-        )
+        named = (field for field in self.fields if field.option.name in _NAMED and field.value)
+        by_value = (field for field in named if str(field.value) in words)
         field = next(chain(by_flag, by_value), None)
         if field is not None:
             self.go_to(field)

@@ -20,10 +20,11 @@ from bswirl_tui.screens.dialogs import Ask, Choose, Confirm, Problem, Shown
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
+from bswirl_tui.widgets.run_list import RunList
 from tests.generation.chat import QUESTIONS, solve
 from tests.launch.test_rounds import SETTINGS
 from tests.serving.server import FaultServer
-from tests.tui.driving import NARROW, WIDE, opened, press, settled, shown, until
+from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, settled, shown, until
 from tests.tui.test_form import command, field
 
 LOCKED = """
@@ -253,7 +254,8 @@ class TestRounds:
             assert command(pilot).endswith("--branches 1 --until-live --judge reference --max-branches 3")
             await press(pilot, "ctrl+s")
             await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
-            assert "until-live.log" in shown(pilot)
+            assert "Rounds go on by themselves" in shown(pilot)
+            await until(pilot, lambda: "rounds" in lines_of(pilot.app.screen.query_one(RunList))[1])
         log = sums.state_folder / "until-live.log"
         await eventually(lambda: "stopped" in log.read_text())
         assert {run.kind for run in client.runs()} == {"generate", "judge"}
