@@ -27,7 +27,7 @@ from bswirl.store.database import Cursor, iso, snapshot, utc_now
 from bswirl.store.draws import Draw, find_draw, newest_order, open_draws
 from bswirl.store.fields import INT64, Fields
 from bswirl.store.labels import check_uid, count_in_force, labels_in_force, undo_label
-from bswirl.store.trees import read_action
+from bswirl.store.trees import read_action, read_unrewarded
 from bswirl.store.votes import (
     draw_of,
     flag,
@@ -191,15 +191,19 @@ def _request(session: Session, params: Fields) -> Request:
 
 def _item(cursor: Cursor, draw: Draw) -> AuditItem:
     """What may be shown of a draw: everything once it was voted on."""
+    voted = was_voted(cursor, draw.draw_id)
+    plain = draw.blind and not voted
     item = AuditItem(
         draw_id=draw.draw_id,
         order=draw.order_name,
-        detail=read_action(cursor, draw.action_id),
+        detail=read_unrewarded(cursor, draw.action_id, draw.question_id)
+        if plain
+        else read_action(cursor, draw.action_id),
         blind=draw.blind,
         revealed=True,
         shown_at=iso(draw.shown_at),
     )
-    return item if was_voted(cursor, draw.draw_id) else hidden(item)
+    return item if voted else hidden(item)
 
 
 def _auditor(session: Session, params: Fields) -> str:

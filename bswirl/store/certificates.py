@@ -82,7 +82,7 @@ def find_certificate(cursor: Cursor, certificate_id: int) -> Certificate:
 
 def newest_certificates(cursor: Cursor, judges: Collection[Identity]) -> tuple[Certificate, ...]:
     """The newest certificate of each of those judges that has one of a whole file, newest first."""
-    if not judges:
+    if not judges or not cursor.execute("SELECT 1 FROM certificates LIMIT 1").fetchone():
         return ()
     newest: dict[Identity, Certificate] = {}
     names = sorted({name for name, *_ in judges})

@@ -60,7 +60,8 @@ def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
 
 def draws_by_uid(cursor: Cursor, *client_uids: str) -> list[Draw]:
     """What these requests drew."""
-    return _many(cursor, "client_uid IN (SELECT unnest(?::VARCHAR[]))", [list(client_uids)])
+    marks = ", ".join("?" * len(client_uids))
+    return _many(cursor, f"client_uid IN ({marks})", client_uids)
 
 
 def find_draw(cursor: Cursor, draw_id: int) -> Draw:

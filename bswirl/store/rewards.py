@@ -13,11 +13,14 @@ ANSWER_JUDGE = "answer-check"
 RANGE = "question_id BETWEEN $low AND $high"  # scopes; a question is found by the blocks' minima and maxima
 STALE = "question_id IN (SELECT question_id FROM stale_questions)"
 
-_CURRENT = """
+_SAMPLED = """
 sampled AS (
   SELECT action_id, count(*) AS samples, count(*) FILTER (is_backbone) AS backbone, avg(logprob) AS logprob,
     avg(n_tokens) AS n_tokens
-  FROM samples WHERE {scope} GROUP BY action_id),
+  FROM samples WHERE {scope} GROUP BY action_id)"""
+_CURRENT = (
+    f"""{_SAMPLED},"""
+    + """
 verdict_in_force AS (
   SELECT v.action_id, arg_min(v.reward, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS reward,
     arg_min(j.name, j.rank::BIGINT * 1099511627776 - v.verdict_id) AS judge,
@@ -50,6 +53,7 @@ effective AS (
   FROM actions a LEFT JOIN sampled n USING (action_id) LEFT JOIN verdict_in_force v USING (action_id)
     LEFT JOIN override o USING (action_id)
   WHERE a.{scope})"""
+)
 
 
 def effective_rewards(scope: str) -> str:
@@ -77,6 +81,18 @@ ACTION_COLUMNS = (
     "conflict",
     "label",
 )
+
+
+def sampled_actions(scope: str) -> str:
+    """A query for every action of the scope: its question and the first of ACTION_COLUMNS, by number.
+
+    What judges and people said of them is not looked at.
+    """
+    return (
+        f"WITH {_SAMPLED.replace('{scope}', scope)} SELECT question_id, action_id, state_id, depth, is_answer,"
+        " text, coalesce(samples, 0), coalesce(backbone, 0), logprob, n_tokens"
+        f" FROM actions LEFT JOIN sampled USING (action_id) WHERE {scope} ORDER BY action_id"
+    )
 
 
 def actions_with_advantage(scope: str) -> str:

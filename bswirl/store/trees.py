@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from bswirl.records import Action, ActionDetail, Question, QuestionTree, Sample,
 from bswirl.store.certificates import newest_certificates
 from bswirl.store.database import Cursor, iso
 from bswirl.store.labels import newest_labels
-from bswirl.store.rewards import RANGE, actions_with_advantage
+from bswirl.store.rewards import RANGE, actions_with_advantage, sampled_actions
 
 QUESTIONS_A_BLOCK = 64
 
@@ -30,6 +31,7 @@ SAMPLES = (
 )
 _QUESTION = "question_id, dataset, split, external_id, text, gold, solution"
 _ACTIONS = actions_with_advantage(RANGE)
+_UNREWARDED_ACTIONS = sampled_actions(RANGE)
 
 
 def find_question(cursor: Cursor, address: int | str) -> Question:
@@ -69,7 +71,7 @@ def read_trees(cursor: Cursor, questions: Sequence[Question]) -> Iterator[Questi
         yield from _block(cursor, questions[start : start + QUESTIONS_A_BLOCK])
 
 
-def _block(cursor: Cursor, questions: Sequence[Question]) -> Iterator[QuestionTree]:
+def _block(cursor: Cursor, questions: Sequence[Question], query: str = _ACTIONS) -> Iterator[QuestionTree]:
     scope = {"low": questions[0].question_id, "high": questions[-1].question_id}
     states: dict[int, list[State]] = defaultdict(list)
     for row in cursor.execute(
@@ -79,7 +81,7 @@ def _block(cursor: Cursor, questions: Sequence[Question]) -> Iterator[QuestionTr
     ).fetchall():
         states[row[1]].append(State(*row))
     actions: dict[int, list[Action]] = defaultdict(list)
-    for question_id, *values in cursor.execute(_ACTIONS, scope).fetchall():
+    for question_id, *values in cursor.execute(query, scope).fetchall():
         actions[question_id].append(Action(*values))
     for question in questions:
         number = question.question_id
@@ -88,14 +90,37 @@ def _block(cursor: Cursor, questions: Sequence[Question]) -> Iterator[QuestionTr
 
 def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
     """Everything about an action. Raises InputError where there is none of that number."""
+    question_id = _question_of(cursor, action_id)
+    tree = next(_block(cursor, [find_question(cursor, question_id)]))
+    verdicts = _verdicts(cursor, action_id, question_id)
+    return dataclasses.replace(
+        _detail(cursor, tree, action_id),
+        verdicts=verdicts,
+        labels=tuple(newest_labels(cursor, 1000, action_id=action_id)),
+        certificates=newest_certificates(
+            cursor, {(verdict.judge, verdict.model, verdict.prompt_sha) for verdict in verdicts}
+        ),
+    )
+
+
+def read_unrewarded(cursor: Cursor, action_id: int, question_id: int) -> ActionDetail:
+    """An action of that question as if nobody had judged or labelled it: what is not read cannot be shown."""
+    tree = next(_block(cursor, [find_question(cursor, question_id)], _UNREWARDED_ACTIONS))
+    return _detail(cursor, tree, action_id)
+
+
+def _question_of(cursor: Cursor, action_id: int) -> int:
     row = cursor.execute(
         "SELECT question_id FROM actions WHERE action_id = ?::BIGINT", [action_id]
     ).fetchone()
     if row is None:
         raise InputError(f"there is no action {action_id}", "`bswirl tree QUESTION` shows the numbers")
-    tree = read_tree(cursor, row[0])
+    return int(row[0])
+
+
+def _detail(cursor: Cursor, tree: QuestionTree, action_id: int) -> ActionDetail:
+    """An action with what stands around it, without what was said of it."""
     action = next(action for action in tree.actions if action.action_id == action_id)
-    verdicts = _verdicts(cursor, action_id, row[0])
     return ActionDetail(
         question=tree.question,
         prefix=tree.prefixes()[action.state_id],
@@ -105,12 +130,9 @@ def read_action(cursor: Cursor, action_id: int) -> ActionDetail:
             for other in tree.actions
             if other.state_id == action.state_id and other.action_id != action_id
         ),
-        verdicts=verdicts,
-        labels=tuple(newest_labels(cursor, 1000, action_id=action_id)),
-        samples=_samples(cursor, action_id, row[0]),
-        certificates=newest_certificates(
-            cursor, {(verdict.judge, verdict.model, verdict.prompt_sha) for verdict in verdicts}
-        ),
+        verdicts=(),
+        labels=(),
+        samples=_samples(cursor, action_id, tree.question.question_id),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import uuid
@@ -13,20 +14,26 @@ from pathlib import Path
 
 import pytest
 
-from bswirl.audit.records import Scope
+from bswirl.audit.records import AuditItem, Scope, hidden
 from bswirl.audit.sampling import REPEAT_GAP, Inclusion
 from bswirl.audit.stakes import PRIOR_WRONG, signal_change
 from bswirl.owner.drawing import Drawing
+from bswirl.records import ActionDetail
 from bswirl.store.database import utc_now
 from bswirl.store.draws import find_draw, open_draws
 from bswirl.store.labels import undo_label
-from bswirl.store.trees import read_tree
+from bswirl.store.trees import read_action, read_tree, read_unrewarded
 from bswirl.store.votes import list_conflicts, reveal_meter
 from tests.owner.auditing import ACTIONS_A_QUESTION, STEPS, Desk, desk_on, grow, judge_all
 from tests.store.kit import branches, kit_in, verdict
 
 QUESTIONS = 4
 ACTIONS = QUESTIONS * ACTIONS_A_QUESTION
+
+
+def _without_advantages(detail: ActionDetail) -> ActionDetail:
+    siblings = tuple(dataclasses.replace(sibling, advantage=None) for sibling in detail.siblings)
+    return dataclasses.replace(detail, siblings=siblings)
 
 
 class _Undo(Exception):
@@ -289,6 +296,16 @@ class TestVotes:
         assert [one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())] == [draw.draw_id]
         desk.vote(draw, "0")
         assert reveal_meter(desk.kit.cursor, "ann")[:2] == (0, 0)
+
+    def test_a_blind_step_is_read_as_if_nobody_had_said_anything(self, desk: Desk) -> None:
+        """What is read for a blind step is what would be left of all that is known of it."""
+        for action_id in (2, 3, 7):
+            desk.kit.label(action_id, "0")
+        for action_id in (1, 2, 7):
+            whole = read_action(desk.kit.cursor, action_id)
+            assert whole.verdicts
+            left = hidden(AuditItem(1, "random", whole, blind=True, revealed=True))
+            assert read_unrewarded(desk.kit.cursor, action_id, 1) == _without_advantages(left.detail)
 
     def test_open_votes_reveal_nothing(self, desk: Desk) -> None:
         """Where the judge was on screen all along there is no blind vote and no reveal."""
