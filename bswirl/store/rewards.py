@@ -89,8 +89,9 @@ def sampled_actions(scope: str) -> str:
     What judges and people said of them is not looked at.
     """
     return (
-        f"WITH {_SAMPLED.replace('{scope}', scope)} SELECT question_id, action_id, state_id, depth, is_answer,"
-        " text, coalesce(samples, 0), coalesce(backbone, 0), logprob, n_tokens"
+        f"WITH {_SAMPLED.replace('{scope}', scope)}"
+        " SELECT question_id, action_id, state_id, depth, is_answer, text, coalesce(samples, 0),"
+        " coalesce(backbone, 0), logprob, n_tokens"
         f" FROM actions LEFT JOIN sampled USING (action_id) WHERE {scope} ORDER BY action_id"
     )
 
