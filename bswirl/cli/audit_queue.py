@@ -25,7 +25,10 @@ KEYS = {"1": "1", "0": "0", "u": "unsure", "s": "skip"}
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped"}
 UNDO = ("undo", "backspace", "\x7f", "\x08", "b")  # a terminal that edits lines keeps the key itself
 GUIDELINES = ("t", "g")
-PROMPT = "1 good, 0 not good, u unsure, s skip, f flag, c change, undo, r reasons, t guidelines, q leave: "
+KEYS_IN_WORDS = (
+    "1 good, 0 not good, u unsure, s skip, f flag, c change, undo, r reasons, t guidelines, q leave"
+)
+PROMPT = "your vote, ? for the keys: "
 
 
 @click.command("next")
@@ -104,6 +107,7 @@ class _Desk:
         self._settings = settings
         self._flagged = False
         self._voted: AuditItem | None = None
+        self._prompt = f"{KEYS_IN_WORDS}: "  # read out once; then the short one
         self.is_open = True
 
     def ask(self, item: AuditItem) -> AuditItem | None:
@@ -112,7 +116,8 @@ class _Desk:
         self._flagged = False
         shown = time.monotonic()
         while True:
-            click.echo(PROMPT, nl=False, err=True)
+            click.echo(self._prompt, nl=False, err=True)
+            self._prompt = PROMPT
             line = sys.stdin.readline()
             key, _, words = line.strip().partition(" ")
             if not line or key == "q":
@@ -168,9 +173,9 @@ class _Desk:
         elif key in GUIDELINES:
             from bswirl.settings.audit import read_guidelines
 
-            note(read_guidelines(self._settings) or "no guidelines: [audit] guidelines names a file")
+            note(read_guidelines(self._settings))
         else:
-            note("one of 1, 0, u, s, f, c, undo, r, t, q, then Enter; undo takes your newest vote back")
+            note(f"{KEYS_IN_WORDS}; then Enter. Undo takes your newest vote back")
 
     def _reason(self, words: str) -> str | None:
         words = words.strip()

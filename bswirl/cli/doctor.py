@@ -84,6 +84,7 @@ def _print(findings: list[Finding]) -> None:
             )
             for finding in findings
         ),
+        wraps="found",
     )
 
 

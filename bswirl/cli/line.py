@@ -46,7 +46,7 @@ def line_findings(_invocation: Invocation) -> Iterator[Finding]:
         yield Finding("screen", "note", "inside GNU screen: 256 colours at most", "tmux shows more")
     if sys.stdin.isatty() and sys.stdout.isatty():
         sys.stdout.flush()
-        yield from measured(measure(sys.stdin.fileno(), sys.stdout.fileno()), os.environ)
+        yield from measured(measure(sys.stdin.fileno(), sys.stdout.fileno()), os.environ, inside)
 
 
 def measure(incoming: int, outgoing: int) -> Line:
@@ -92,17 +92,20 @@ def _cursor(incoming: int, outgoing: int) -> int | None:
     return None
 
 
-def measured(line: Line, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What the answers mean."""
+def measured(line: Line, environment: Mapping[str, str], inside: str = "") -> Iterator[Finding]:
+    """What the answers mean. A multiplexer that the app is `inside` of answers by itself."""
     if line.round_trip is None:
         yield Finding(
             "line", "note", f"the terminal did not say where its cursor is within {TIMEOUT_SECONDS:g} s"
         )
         return
-    words = f"the terminal answers in {1000 * line.round_trip:.3g} ms"
-    if "SSH_CONNECTION" in environment:
+    words = f"{inside or 'the terminal'} answers in {1000 * line.round_trip:.3g} ms"
+    if "SSH_CONNECTION" in environment and not inside:
         words += ", over SSH"
-    if line.round_trip > SLOW_SECONDS:
+    if inside:
+        remedy = f"`bswirl doctor` outside {inside} measures the line that it is seen through"
+        yield Finding("line", "note", words, remedy)
+    elif line.round_trip > SLOW_SECONDS:
         remedy = (
             "every key takes that long: `Compression yes` in ~/.ssh/config and `bswirl --no-mouse` send less"
         )

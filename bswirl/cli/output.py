@@ -78,17 +78,36 @@ def print_renderable(renderable: RenderableType) -> None:
 
 
 def print_table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    wraps: str | None = None,
 ) -> None:
-    """Rows in aligned columns. `right` names the headings of right-aligned columns; None shows as `–`."""
+    """Rows in aligned columns. `right` names the headings of right-aligned columns; None shows as `–`.
+
+    Where a terminal is too narrow, texts are cut; with `wraps`, those of that column go on in the next line
+    and no other is touched.
+    """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(cell(value) for value in row))
+    cells = [[cell(value) for value in row] for row in rows]
+    for place, heading in enumerate(headings):
+        table.add_column(
+            heading,
+            justify="right" if heading in right else "left",
+            no_wrap=heading != wraps,
+            overflow="fold" if heading == wraps else "ellipsis",
+            min_width=_widest(cells, place) if wraps not in (None, heading) else None,
+        )
+    for texts in cells:
+        table.add_row(*texts)
     print_renderable(table)
+
+
+def _widest(rows: Sequence[Sequence[Text]], place: int) -> int:
+    return max((row[place].cell_len for row in rows), default=0)
 
 
 def print_fitting(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -17,6 +17,13 @@ DEFAULT_REASONS = (
     "repeats or restates",
     "unclear",
 )
+STANDARD_GUIDELINES = """\
+Judge this step alone. 1: it is correct and makes progress. 0: one of the two is missing.
+Correct: what it says and computes is true, given the steps before it; one that goes on soundly from \
+an earlier mistake is correct.
+Progress: it finds out something that leads toward a solution. Plans and repetitions do not.
+An answer is good if it is the gold answer. Unsure and skip leave the judge's verdict in force.
+`[audit] guidelines` in bswirl.toml names a file with your own."""
 LONGEST_GUIDELINES = 1 << 20  # bytes
 
 _KEYS = ("reasons", "guidelines", "slice", "repeats", "overlap", "blind", "reserve_minutes")
@@ -60,10 +67,10 @@ def read_audit(table: Table, root: Path) -> AuditSettings:
     )
 
 
-def read_guidelines(settings: AuditSettings) -> str | None:
-    """The guidelines' text, made safe to show; None where the settings name none. Raises InputError."""
+def read_guidelines(settings: AuditSettings) -> str:
+    """The guidelines' text, made safe to show; the standard ones where none are named. Raises InputError."""
     if settings.guidelines is None:
-        return None
+        return STANDARD_GUIDELINES
     path = Path(settings.guidelines)
     try:
         with path.open("rb") as file:

@@ -33,8 +33,6 @@ from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
-NO_GUIDELINES = "No guidelines: `[audit] guidelines` in bswirl.toml names a file."
-
 
 class AuditScreen(AuditEntry, SubScreen):
     """Shows a sitting. Votes go their way in the background; the next step is there before they arrive."""
@@ -96,10 +94,7 @@ class AuditScreen(AuditEntry, SubScreen):
                 words = read_guidelines(settings)
             except BswirlError as error:
                 words = str(error)
-            return (
-                settings.reasons,
-                words or NO_GUIDELINES,
-            )
+            return settings.reasons, words
 
         def done(found: tuple[tuple[str, ...], str]) -> None:
             self._reasons = found[0]

@@ -99,6 +99,12 @@ class TestAdvice:
         assert (first.status, first.says) == ("ok", "the terminal answers in 2 ms")
         assert "--ascii" in second.remedy
 
+    def test_a_multiplexer_answers_for_itself(self) -> None:
+        """Its answer says nothing of the line, so it is not called a fast one."""
+        found, *_ = measured(Line(0.00002, True), {"SSH_CONNECTION": "there"}, "tmux")
+        assert (found.status, found.says) == ("note", "tmux answers in 0.02 ms")
+        assert "outside tmux" in found.remedy
+
     def test_silent(self) -> None:
         [found] = measured(Line(None, None), {})
         assert found.status == "note"

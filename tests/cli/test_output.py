@@ -60,6 +60,20 @@ class TestTable:
         lines = capsys.readouterr().out.splitlines()
         assert lines == ["a  b", "1  " + "x" * 500, "–  [red]␛]"]
 
+    def test_a_column_that_wraps_in_a_narrow_terminal(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes on in the next line, the others keep their width, and no word is lost."""
+        from rich.console import Console
+
+        monkeypatch.setattr("bswirl.cli.output._console", lambda: Console(width=30))
+        print_table(
+            ("", "about", "found"), [("note", "endpoint x", "export COLORTERM=truecolor")], wraps="found"
+        )
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[1].startswith("note  endpoint x  export")
+        assert "".join(line[18:] for line in lines[1:]).replace(" ", "") == "exportCOLORTERM=truecolor"
+
 
 HEADINGS = ("judge", "model", "depth", "judge1 human0", "accuracy")
 ROWS = [("in force", "", "all", "12", "98.1 (90.2–99.4)"), ("reference", "", "3", "4", "–")]

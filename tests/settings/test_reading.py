@@ -13,7 +13,7 @@ from bswirl.errors import InputError
 from bswirl.project import Project, load_settings
 from bswirl.serving.endpoints import served_model
 from bswirl.settings import EndpointSettings, Settings
-from bswirl.settings.audit import AuditSettings, read_guidelines
+from bswirl.settings.audit import STANDARD_GUIDELINES, AuditSettings, read_guidelines
 
 GOOD = """\
 auditor = "kim"
@@ -317,7 +317,7 @@ class TestAudit:
             read_guidelines(audit)
         (tmp_path / "p" / "how.md").write_text("Judge \x1b[31mthe last step.\n", encoding="utf-8")
         assert read_guidelines(audit) == "Judge ␛[31mthe last step.\n"
-        assert read_guidelines(AuditSettings()) is None
+        assert read_guidelines(AuditSettings()) == STANDARD_GUIDELINES
 
     @pytest.mark.parametrize(
         ("text", "words"),

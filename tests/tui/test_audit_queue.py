@@ -129,11 +129,11 @@ class TestVotes:
             await begin(pilot)
             await press(pilot, "t", "tab")
             assert queue(pilot).focused is queue(pilot).guide_view
-            assert "No guidelines" in shown(pilot)
+            assert "Judge this step alone" in shown(pilot)
             await press(pilot, "r")
             assert "Why?" in shown(pilot)
             assert "2 wrong quantity" in shown(pilot)
-            assert "No guidelines" not in shown(pilot)
+            assert "Judge this step alone" not in shown(pilot)
             assert queue(pilot).focused is queue(pilot).item_view
             await press(pilot, "2", "1")
         assert [(label.value, label.reason) for label in bob.labels()] == [("1", "wrong quantity")]
@@ -177,7 +177,7 @@ class TestVotes:
             await begin(pilot)
             await press(pilot, "t", "r")
             assert "Why?" in shown(pilot)
-            assert "No guidelines" in shown(pilot)
+            assert "Judge this step alone" in shown(pilot)
 
     async def test_it_can_stay_on_a_step_until_enter(self, project: Project, bob: Client) -> None:
         """Without auto-advance the reveal comes on the same step, and a second vote changes the first."""
@@ -291,16 +291,16 @@ class TestBlind:
         async with opened(project, NARROW) as pilot:
             await begin(pilot)
             await press(pilot, "t")
-            assert "No guidelines" in shown(pilot)
+            assert "Judge this step alone" in shown(pilot)
             await press(pilot, "1")
             assert "reference · reward" in shown(pilot)
-            assert "No guidelines" not in shown(pilot)
+            assert "Judge this step alone" not in shown(pilot)
             await press(pilot, "t", "c", "0")
             assert "seeing the judge turned 1 of 1 vote" in shown(pilot)
         async with opened(project) as pilot:
             await begin(pilot)
             await press(pilot, "t", "1")
-            assert "No guidelines" in shown(pilot)
+            assert "Judge this step alone" in shown(pilot)
             assert "reference · reward" in shown(pilot)
 
     async def test_open_audits_show_the_judge_at_once(self, project: Project, bob: Client) -> None:
