@@ -67,6 +67,11 @@ class Project:
         return self.root / "labels.jsonl"
 
     @property
+    def draws_file(self) -> Path:
+        """The fsynced mirror of every draw of the audit queue."""
+        return self.root / "draws.jsonl"
+
+    @property
     def runs_folder(self) -> Path:
         return self.root / "runs"
 

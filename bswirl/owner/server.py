@@ -20,10 +20,11 @@ from bswirl.owner.tailer import Tailer
 from bswirl.owner.writer import WriterThread
 from bswirl.project import Project, load_settings
 from bswirl.store.database import Cursor, open_database
+from bswirl.store.draw_mirror import recover_draws
 from bswirl.store.imports import end_interrupted_imports
 from bswirl.store.judges import apply_ranking
 from bswirl.store.labels import recover_labels
-from bswirl.store.mirror import LabelMirror
+from bswirl.store.mirror import Mirror
 from bswirl.store.writing import Changes, StoreWriter
 
 END_PATIENCE_SECONDS = 5.0  # for requests that are being answered
@@ -44,11 +45,11 @@ class Owner:
         self._lock = threading.Lock()
         ranking = load_settings(project).ranking
         self._database = open_database(project.store_file, project.state_folder / "tmp")
-        self._mirror = LabelMirror(project.labels_file)
-        self._store = StoreWriter(self._database, self._mirror)
-        replayed = recover_labels(self._store)
-        if replayed:
-            _log.info("%d labels came back from %s", replayed, project.labels_file)
+        self._mirrors = Mirror(project.labels_file), Mirror(project.draws_file, "draw")
+        self._store = StoreWriter(self._database, *self._mirrors)
+        for recover, path in ((recover_draws, project.draws_file), (recover_labels, project.labels_file)):
+            if replayed := recover(self._store):
+                _log.info("%d lines came back from %s", replayed, path)
         with self._store.transaction():
             apply_ranking(self._store, ranking)
             end_interrupted_imports(self._store)
@@ -120,7 +121,8 @@ class Owner:
         for cursor in (*self._own_cursors, self._store.cursor, self._database):
             with suppress(duckdb.Error):
                 cursor.close()
-        self._mirror.close()
+        for mirror in self._mirrors:
+            mirror.close()
         _log.info("ended")
 
     def _accept(self, listener: socket.socket) -> None:

@@ -238,7 +238,8 @@ _HEADS: dict[str, Callable[[Cursor, Scope, datetime], Head]] = {
 
 
 def _head(rows: list[tuple[Any, ...]], why: str = "") -> Head:
-    return Head(tuple(Candidate(*row) for row in rows), "" if rows else why)
+    """The candidates of these rows; literals of the unaudited order come as decimals."""
+    return Head(tuple(Candidate(row[0], row[1], float(row[2])) for row in rows), "" if rows else why)
 
 
 def _values(scope: Scope) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import Any
 
 from bswirl.audit.records import Scope, Turn
 from bswirl.errors import InputError
-from bswirl.store.bulk import column_names
-from bswirl.store.database import Cursor, storable
+from bswirl.store.bulk import column_names, insert_rows
+from bswirl.store.database import Cursor, iso, storable
+from bswirl.store.mirror import Line, text_sha
 from bswirl.store.writing import StoreWriter
 
+WAYS = ("order", "random", "repeat", "overlap")
 OPEN_DAYS = 1.0  # how long a step that was shown and not labelled stays an auditor's own
 
 _WITHDRAWN = "(SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
@@ -45,17 +47,39 @@ class Draw:
 
 
 def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
-    """Keeps a draw and returns it with its number."""
+    """Keeps a draw, in the mirror too, and returns it with its number."""
     numbered = dataclasses.replace(
         draw, draw_id=writer.numbers.next("audit_draws"), auditor=storable(draw.auditor)
     )
-    values = {name: getattr(numbered, name) for name in Draw.__dataclass_fields__}
-    values |= dataclasses.asdict(values.pop("scope"))
-    writer.cursor.execute(
-        f"INSERT INTO audit_draws ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
-        list(values.values()),
-    )
+    (text,) = writer.cursor.execute(
+        "SELECT text FROM actions WHERE action_id = ? AND question_id = ?", [draw.action_id, draw.question_id]
+    ).fetchall()[0]
+    writer.draw_lines.append(draw_line(numbered, text))
+    insert_draws(writer.cursor, [numbered])
     return numbered
+
+
+def insert_draws(cursor: Cursor, draws: Sequence[Draw]) -> None:
+    """Stores numbered draws."""
+    names = column_names("audit_draws")
+    insert_rows(cursor, "audit_draws", [tuple(map(_values(draw).get, names)) for draw in draws])
+
+
+def draw_line(draw: Draw, text: str) -> Line:
+    """A draw as its mirror holds it; `text` is its action's."""
+    times = {"shown_at": iso(draw.shown_at), "expires_at": iso(draw.expires_at)}
+    return {**_values(draw), **times, "action_sha": text_sha(text)}
+
+
+def draws_after(cursor: Cursor, draw_id: int) -> list[Draw]:
+    """All draws with a higher number, in their order."""
+    return _many(cursor, "draw_id > ?", [draw_id])
+
+
+def _values(draw: Draw) -> dict[str, Any]:
+    """A draw's values by column."""
+    values = {name: getattr(draw, name) for name in Draw.__dataclass_fields__}
+    return values | dataclasses.asdict(values.pop("scope"))
 
 
 def draws_by_uid(cursor: Cursor, *client_uids: str) -> list[Draw]:

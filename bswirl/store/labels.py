@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +13,7 @@ from bswirl.records import LABEL_VALUES, Label, from_json
 from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, moment, storable, utc_now
 from bswirl.store.lookups import among, rows_for
-from bswirl.store.mirror import FIRST_SHA, chained
+from bswirl.store.mirror import FIRST_SHA, chained, text_sha
 from bswirl.store.writing import StoreWriter
 
 _COLUMNS = (
@@ -217,7 +216,7 @@ def _insert(writer: StoreWriter, labels: Sequence[tuple[NewLabel, str | None]]) 
             "client_uid": new.client_uid,
             "action_id": new.action_id,
             "question": places[new.action_id].question,
-            "action_sha": _text_sha(places[new.action_id].text),
+            "action_sha": text_sha(places[new.action_id].text),
             "value": new.value,
             "withdraws": withdraws,
             "adjudicates": new.adjudicates,
@@ -281,7 +280,7 @@ def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
     try:
         places = _places(writer.cursor, [int(line["action_id"])])
         fits = line["sha"] == chained(line["previous_sha"], content) and all(
-            _text_sha(place.text) == line["action_sha"] for place in places.values()
+            text_sha(place.text) == line["action_sha"] for place in places.values()
         )
         number = max(writer.numbers.next("labels"), int(line["label_id"]))
     except (KeyError, TypeError, ValueError):
@@ -316,7 +315,7 @@ def _line(row: Sequence[Any]) -> dict[str, Any]:
     return {
         **label,
         "question": question,
-        "action_sha": _text_sha(text),
+        "action_sha": text_sha(text),
         "withdraws": withdraws,
         "peer_uid": peer_uid,
         "previous_sha": previous_sha,
@@ -371,7 +370,3 @@ def _label(row: Sequence[Any]) -> Label:
         after_reveal=after_reveal,
         repeats=repeats,
     )
-
-
-def _text_sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

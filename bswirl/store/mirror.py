@@ -1,4 +1,7 @@
-"""labels.jsonl: every label as a line, on disk before the store commits it, each hashed onto the last."""
+"""Files that hold what people did as lines, on disk before the store commits it: labels.jsonl, draws.jsonl.
+
+Each label is hashed onto the last.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,18 @@ def chained(previous_sha: str, content: Line) -> str:
     return hashlib.sha256(f"{previous_sha}\n{text}".encode()).hexdigest()
 
 
-class LabelMirror:
+def text_sha(text: str) -> str:
+    """What a mirror knows an action's text by."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Mirror:
     """Appends lines, which stay only once `keep` was called; `rewind` takes back those since then."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, what: str = "label") -> None:
         """Opens the mirror, makes it where it is missing, and cuts off a torn last line."""
         self.path = path
+        self._what = what
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._kept = self._end_of_last_line()
         self._cut()
@@ -45,8 +54,8 @@ class LabelMirror:
         except OSError as error:
             self.rewind()
             raise BswirlError(
-                f"the label was not saved: {self.path}: {error.strerror or error}",
-                "free some space on that disk and label again",
+                f"the {self._what} was not saved: {self.path}: {error.strerror or error}",
+                "free some space on that disk and try again",
             ) from error
 
     def keep(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bswirl.project import Project
 from bswirl.store.database import open_database
 from bswirl.store.judges import find_or_add_judge
-from bswirl.store.mirror import LabelMirror
+from bswirl.store.mirror import Mirror
 from bswirl.store.runs import register_run
 from bswirl.store.statistics import refresh_statistics
 from bswirl.store.writing import StoreWriter
@@ -71,8 +71,8 @@ FROM actions ORDER BY action_id
 def make_store(project: Project, questions: int) -> None:
     """Fills an empty project's store. Raises InputError where the store is open elsewhere."""
     database = open_database(project.store_file, project.state_folder / "tmp")
-    mirror = LabelMirror(project.labels_file)
-    writer = StoreWriter(database, mirror)
+    mirrors = Mirror(project.labels_file), Mirror(project.draws_file)
+    writer = StoreWriter(database, *mirrors)
     with writer.transaction():
         run = register_run(
             writer,
@@ -96,7 +96,8 @@ def make_store(project: Project, questions: int) -> None:
     refresh_statistics(writer)
     writer.cursor.close()
     database.close()
-    mirror.close()
+    for mirror in mirrors:
+        mirror.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write transactions: one writer, its numbers and caches, and the label mirror that comes before a commit."""
+"""Write transactions: one writer, its numbers and caches, and the mirrors that come before a commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import duckdb
 from bswirl.store.bulk import insert_rows
 from bswirl.store.database import Cursor
 from bswirl.store.forest import Forest
-from bswirl.store.mirror import LabelMirror
+from bswirl.store.mirror import Mirror
 
 MANY_QUESTIONS = 1000
 
@@ -77,12 +77,15 @@ class StoreWriter:
     Functions that write take it inside `transaction` and use its cursor, numbers and caches.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, mirror: LabelMirror) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, mirror: Mirror, draw_mirror: Mirror) -> None:
+        """Writes labels to `mirror` and the audit queue's draws to `draw_mirror` before it commits them."""
         self.cursor = connection.cursor()
         self.mirror = mirror
+        self.draw_mirror = draw_mirror
         self.numbers = Numbers(self.cursor)
         self.forest = Forest()
         self.label_lines: list[dict[str, Any]] = []  # labels of this transaction, for the mirror
+        self.draw_lines: list[dict[str, Any]] = []  # and its draws
         self.last_sha: str | None = None  # of the newest label; None: not read yet
         stale = self.cursor.execute("SELECT max(mark) FROM stale_questions").fetchone()
         self.stale_mark = (stale[0] if stale else None) or 0  # of the newest change that is not counted yet
@@ -96,11 +99,13 @@ class StoreWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction: all of it lands, labels in the mirror first, or nothing does."""
+        """A transaction: all of it lands, labels and draws in their mirrors first, or nothing does."""
         self._begin()
         try:
             yield
             self._record_stale()
+            if self.draw_lines:
+                self.draw_mirror.append(self.draw_lines)
             if self.label_lines:
                 self.mirror.append(self.label_lines)
             self.cursor.execute("COMMIT")
@@ -108,9 +113,11 @@ class StoreWriter:
             with suppress(duckdb.Error):
                 self.cursor.execute("ROLLBACK")
             self.mirror.rewind()
+            self.draw_mirror.rewind()
             self._forget()
             raise
         self.mirror.keep()
+        self.draw_mirror.keep()
         self._committed.merge(self._changes)
         if self._made_stale:
             self.stale_mark = self._mark
@@ -145,6 +152,7 @@ class StoreWriter:
     def _begin(self) -> None:
         self._changes, self._stale, self._made_stale, self._counted = Changes(), set(), False, 0
         self.label_lines.clear()
+        self.draw_lines.clear()
         self.cursor.execute("BEGIN")
 
     def _record_stale(self) -> None:

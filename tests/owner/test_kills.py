@@ -8,9 +8,14 @@ import signal
 import threading
 import time
 import uuid
+from contextlib import closing, suppress
 from typing import Any
 
+from bswirl.client import connect
 from bswirl.project import Project
+from bswirl.store.database import open_database
+from bswirl.store.draws import draws_after
+from tests.owner.auditing import import_trees
 from tests.owner.kit import Wire, append, kill, start_owner, wait_for, worker_of
 from tests.store.kit import branches, trajectory
 
@@ -117,3 +122,50 @@ class TestKills:
         assert set(values) <= sent
         mirrored = [json.loads(line)["client_uid"] for line in project.labels_file.read_bytes().splitlines()]
         assert sorted(mirrored) == sorted(values)
+
+    def test_acknowledged_draws_survive(self, project: Project) -> None:
+        """An auditor asks and votes while the owner dies: store and mirror have each step that was shown.
+
+        No request drew twice; no vote is of a draw that is not there.
+        """
+        rng = random.Random(11)
+        owner = start_owner(project)
+        with connect(project) as client:
+            import_trees(client, 20)
+        shown: dict[str, tuple[int, int]] = {}
+        asked: set[str] = set()
+        for _ in range(KILLS):
+            stop = threading.Timer(rng.uniform(0.05, 0.4), owner.kill)
+            stop.start()
+            with suppress(ConnectionError), Wire(project) as wire:
+                while True:
+                    uid = str(uuid.uuid4())
+                    asked.add(uid)
+                    order = rng.choice(("random", "depth", "unaudited"))
+                    item = wire.call("audit_next", client_uid=uid, order=order)["item"]
+                    shown[uid] = item["draw_id"], item["detail"]["action"]["action_id"]
+                    wire.call(
+                        "audit_label",
+                        client_uid=str(uuid.uuid4()),
+                        draw_id=item["draw_id"],
+                        value=rng.choice("01"),
+                    )
+            stop.join()
+            kill(owner, project=project)
+            owner = start_owner(project)
+        kill(owner, signal.SIGTERM)
+        with closing(open_database(project.store_file, project.state_folder / "tmp")) as database:
+            draws = draws_after(database, 0)
+            voted = {
+                draw_id
+                for (draw_id,) in database.execute("SELECT DISTINCT draw_id FROM label_facts").fetchall()
+            }
+        stored = {draw.client_uid: (draw.draw_id, draw.action_id) for draw in draws}
+        assert len(shown) > KILLS
+        assert shown.items() <= stored.items()
+        assert {draw.client_uid for draw in draws if not draw.met} <= asked
+        assert voted <= {draw.draw_id for draw in draws}
+        mirrored = [json.loads(line) for line in project.draws_file.read_bytes().splitlines()]
+        assert [(line["draw_id"], line["client_uid"], line["inclusion"]) for line in mirrored] == [
+            (draw.draw_id, draw.client_uid, draw.inclusion) for draw in draws
+        ]

@@ -16,10 +16,11 @@ import duckdb
 
 from bswirl.records import NewQuestion
 from bswirl.store.database import open_database
+from bswirl.store.draw_mirror import recover_draws
 from bswirl.store.imports import QuestionCounts, import_questions
 from bswirl.store.ingest import ingest, ingested_up_to, split_lines
 from bswirl.store.labels import NewLabel, recover_labels, set_label
-from bswirl.store.mirror import LabelMirror
+from bswirl.store.mirror import Mirror
 from bswirl.store.runs import register_run
 from bswirl.store.writing import StoreWriter
 
@@ -89,12 +90,14 @@ class Kit:
         self.writer.cursor.close()
         self.database.close()
         self.writer.mirror.close()
+        self.writer.draw_mirror.close()
 
 
 def open_kit(folder: Path) -> Kit:
     """The store in a folder, as an owner opens it."""
     database = open_database(folder / "store.duckdb", folder / "tmp")
-    writer = StoreWriter(database, LabelMirror(folder / "labels.jsonl"))
+    writer = StoreWriter(database, Mirror(folder / "labels.jsonl"), Mirror(folder / "draws.jsonl", "draw"))
+    recover_draws(writer)
     recover_labels(writer)
     return Kit(folder, database, writer, database.cursor())
 

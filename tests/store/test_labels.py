@@ -14,7 +14,7 @@ import pytest
 
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.store.labels import NewLabel, newest_labels, recover_labels, set_label, undo_label
-from bswirl.store.mirror import FIRST_SHA, LabelMirror, chained
+from bswirl.store.mirror import FIRST_SHA, Mirror, chained
 from bswirl.store.trees import read_tree
 from tests.store.kit import Kit, kit_in, trajectory
 
@@ -239,7 +239,7 @@ class TestMirror:
             + b"".join(json.dumps(line).encode() + b"\n" for line in lines[10:])
             + b'{"torn": 1'
         )
-        mirror = LabelMirror(tmp_path / "m")
+        mirror = Mirror(tmp_path / "m")
         found = list(mirror.newest_first())
         mirror.close()
         assert [line["n"] if line else None for line in found] == [*range(19, 9, -1), None, *range(9, -1, -1)]
