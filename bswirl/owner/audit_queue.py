@@ -155,7 +155,7 @@ class AuditQueue:
 def _why(request: Request, tables: Tables) -> str:
     """Why there is no step."""
     if not len(tables.frame):
-        return "no step there has a verdict yet"
+        return "no step there has a verdict yet; `bswirl judge` makes some"
     if len(tables.busy.intersection(tables.frame)) == len(tables.frame):
         return "every judged step there has a label or is with somebody"
     return tables.head.why or f"nothing is left in the order `{request.order}`"

@@ -61,15 +61,24 @@ def _insert(table: str) -> str:
     return f"INSERT INTO {table} ({names}) SELECT " + ", ".join(f"unnest(?::{kind}[])" for kind in kinds)
 
 
+def _single_insert(table: str) -> str:
+    names = column_names(table)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
 _INSERTS = {table: _insert(table) for table in COLUMNS}
+_SINGLE_INSERTS = {table: _single_insert(table) for table in COLUMNS}
 
 
 def insert_rows(cursor: Cursor, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Inserts rows whose values stand in the order of COLUMNS[table].
 
     About 60,000 samples a second in batches of a hundred, 130,000 in batches of a thousand; a multi-row
-    VALUES reaches 9,000 and `executemany` 2,000.
+    VALUES reaches 9,000 and `executemany` 2,000. A single row is planned in half the time as VALUES.
     """
+    if len(rows) == 1:
+        cursor.execute(_SINGLE_INSERTS[table], rows[0])
+        return
     statement = _INSERTS[table]
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         columns = [list(column) for column in zip(*rows[start : start + ROWS_A_STATEMENT], strict=True)]

@@ -183,7 +183,7 @@ class TestNext:
         """Without verdicts there is nothing to ask about."""
         assert sampled("audit", "next", "--json").json == {
             "next": None,
-            "why": "no step there has a verdict yet",
+            "why": "no step there has a verdict yet; `bswirl judge` makes some",
         }
 
 

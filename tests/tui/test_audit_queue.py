@@ -218,7 +218,7 @@ class TestVotes:
         """It says why there is nothing, and a vote is none."""
         async with opened(empty, NARROW) as pilot:
             await begin(pilot)
-            assert "No step to judge: no step there has a verdict yet." in shown(pilot)
+            assert "No step to judge: no step there has a verdict yet; `bswirl judge`" in shown(pilot)
             await press(pilot, "1", "backspace")
             assert "You have no label left to take back." in says(pilot)
             assert sitting(pilot).entries == []
