@@ -297,6 +297,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
             ("report.cell", "enter l", "steps", "List the steps of a cell of the confusion matrix.", 1),
             ("report.by", "b", "by", "By judge, by prompt, by depth of the step.", 2),
             ("report.votes", "v", "votes", "All votes, or only those cast before the judge was shown.", 3),
+            ("report.both_good", "1", "both good", "List the steps that judge and people call good.", 0),
+            ("report.judge_good", "2", "judge good", "List the steps that the judge alone calls good.", 0),
+            ("report.people_good", "3", "people good", "List the steps that people alone call good.", 0),
+            ("report.both_bad", "4", "both not good", "List the steps that both call not good.", 0),
         ),
     ),
     *_make(

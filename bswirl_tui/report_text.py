@@ -11,12 +11,19 @@ from rich.text import Text
 from bswirl.audit.records import AuditedItem, AuditRecord
 from bswirl.audit.report import AuditReport, ReportRow, make_report
 from bswirl.audit.tables import METHOD, Section, percent, plain, sections
+from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, clean, fit, heading, line
 from bswirl_tui.themes import Palette
 
 _COLUMNS = (4, 18, 18, 18, 18, 16)  # cells of n, accuracy, TPR, TNR, kappa, how many more
-_JUDGE_CELLS = (13, 28)  # narrow, wide
+_JUDGE_CELLS = (16, 28)  # narrow, wide
+_CELL_ACTIONS = {
+    "judge1-human1": "report.both_good",
+    "judge1-human0": "report.judge_good",
+    "judge0-human1": "report.people_good",
+    "judge0-human0": "report.both_bad",
+}
 _LEFT_OUT = ("Judges against people", "Further labelled random draws")
 
 
@@ -96,27 +103,26 @@ def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
 
 def matrix(row: ReportRow, colours: Palette) -> list[Paragraph]:
     """The confusion matrix of all labels; each cell has a key."""
-    counts = row.cells
+    keys = {cell: actions.spec(action).key_display for cell, action in _CELL_ACTIONS.items()}
+    cells = {cell: f"{key}: {row.cells[cell]:,}" for cell, key in keys.items()}
     rows = [
         ("", "people: good", "people: not good"),
-        ("judge: good", _cell("1", counts["judge1-human1"]), _cell("2", counts["judge1-human0"])),
-        ("judge: not good", _cell("3", counts["judge0-human1"]), _cell("4", counts["judge0-human0"])),
+        ("judge: good", cells["judge1-human1"], cells["judge1-human0"]),
+        ("judge: not good", cells["judge0-human1"], cells["judge0-human0"]),
     ]
     parts = [heading("All labels", colours, Text("biased by how the steps were chosen", colours.muted))]
-    for place, cells in enumerate(rows):
-        text = Text("".join(f"{cell:<18}" for cell in cells), colours.muted if place == 0 else "")
+    for place, words in enumerate(rows):
+        text = Text("".join(f"{word:<18}" for word in words), colours.muted if place == 0 else "")
         parts.append(Paragraph(text, wrap=False))
-    parts.append(Paragraph(Text("1 2 3 4, or enter, list the steps of a cell", colours.muted)))
+    enter = actions.spec("report.cell").key_display
+    hint = f"{' '.join(keys.values())}, or {enter}, list the steps of a cell"
+    parts.append(Paragraph(Text(hint, colours.muted)))
     return parts
 
 
 def _signs(words: str) -> str:
     """With the signs that this terminal shows."""
     return words.replace("–", glyphs().dash).replace("→", ">") if glyphs().dash == "-" else words
-
-
-def _cell(key: str, count: int) -> str:
-    return f"{key}: {count:,}"
 
 
 def table_paragraphs(report: Report, colours: Palette) -> list[Paragraph]:

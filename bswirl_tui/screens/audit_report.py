@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 
 from bswirl.audit.records import AuditedItem
@@ -74,10 +74,7 @@ class ReportRows(RowList):
 class AuditReportScreen(SubScreen):
     """Made off the UI loop, and again when somebody labels."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *actions.bindings(actions.REPORT),
-        *(Binding(key, f"cell('{key}')", show=False) for key in CELLS),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.REPORT)]
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
@@ -183,7 +180,7 @@ class AuditReportScreen(SubScreen):
 
         def chosen(key: str | None) -> None:
             if key is not None:
-                self.action_cell(key)
+                self._list(key)
 
         self.app.push_screen(Choose("Steps of which cell?", choices), chosen)
 
@@ -191,7 +188,19 @@ class AuditReportScreen(SubScreen):
     def _chosen(self) -> None:
         self.action_report_cell()
 
-    def action_cell(self, key: str) -> None:
+    def action_report_both_good(self) -> None:
+        self._list("1")
+
+    def action_report_judge_good(self) -> None:
+        self._list("2")
+
+    def action_report_people_good(self) -> None:
+        self._list("3")
+
+    def action_report_both_bad(self) -> None:
+        self._list("4")
+
+    def _list(self, key: str) -> None:
         """Lists the steps of a cell."""
         report, row = self._report, self.row_here
         if report is None or row is None:

@@ -13,7 +13,7 @@ from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.records import Label
 from bswirl_tui.audit_text import conflict_sides
-from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems
+from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems, CellScreen
 from bswirl_tui.screens.conflicts import ConflictsScreen
 from bswirl_tui.screens.main import MainScreen
 from tests.tui import content
@@ -88,6 +88,19 @@ class TestReport:
             await press(pilot, "escape", "2", "j", "enter")
             assert isinstance(pilot.app.screen, MainScreen)
             await until(pilot, lambda: main_screen(pilot).tree_view.key == first[1].action_id)
+
+    async def test_keys_of_cells_can_be_mapped(self, audited: Project) -> None:
+        """The matrix names the keys that list its cells."""
+        with audited.settings_file.open("a", encoding="utf-8") as file:
+            file.write('\n[keys]\nreport.both_good = "x"\n')
+        async with opened(audited, NARROW) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            assert "judge: good       x: " in shown(pilot)
+            await press(pilot, "1")
+            assert isinstance(pilot.app.screen, AuditReportScreen)
+            await press(pilot, "x")
+            assert isinstance(pilot.app.screen, CellScreen)
 
     async def test_it_follows_what_others_label(self, project: Project, bob: Client) -> None:
         """Without a key; before that it says what is missing."""
