@@ -78,6 +78,7 @@ def _line(name: str, cells: Sequence[str], width: int, style: object = "") -> Te
         if text.cell_len + room > width:
             break
         text.append_text(fit(Text(clean(words, one_line=True)), room)).append(" ")
+    text.rstrip()
     if style:
         text.stylize(str(style))
     return text
