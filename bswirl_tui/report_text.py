@@ -13,11 +13,12 @@ from bswirl.audit.report import AuditReport, ReportRow, make_report
 from bswirl.audit.tables import METHOD, Section, percent, plain, sections
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import BLANK, Paragraph, clean, fit, heading, line
+from bswirl_tui.text import BLANK, Paragraph, clean, fit, fit_end, heading, line
 from bswirl_tui.themes import Palette
 
 _COLUMNS = (4, 18, 18, 18, 18, 16)  # cells of n, accuracy, TPR, TNR, kappa, how many more
 _JUDGE_CELLS = (16, 28)  # narrow, wide
+_WIDE = 120
 _CELL_ACTIONS = {
     "judge1-human1": "report.both_good",
     "judge1-human0": "report.judge_good",
@@ -73,7 +74,7 @@ def row_line(row: ReportRow, width: int) -> Text:
 
 
 def _line(name: str, cells: Sequence[str], width: int, style: object = "") -> Text:
-    text = Text(" ").append_text(fit(line(name, limit=80), _JUDGE_CELLS[width >= 120])).append(" ")
+    text = Text(" ").append_text(fit(line(name, limit=80), _JUDGE_CELLS[width >= _WIDE])).append(" ")
     for room, words in zip(_COLUMNS, cells, strict=True):
         if text.cell_len + room > width:
             break
@@ -154,6 +155,7 @@ def _table_line(cells: Sequence[str], widths: Sequence[int], style: object = "")
 def item_line(item: AuditedItem, width: int, colours: Palette) -> Text:
     """A labelled step: where, who said what, its words."""
     votes = ", ".join(f"{vote.auditor} {vote.value}" for vote in item.votes if vote.newest)
-    text = Text(f" {item.action_id:>7} ", colours.muted).append_text(fit(line(item.address), 18))
-    text.append(f" {item.depth:>4} ", colours.muted).append_text(fit(line(votes, colours.human), 22))
+    room, said = (34, 34) if width >= _WIDE else (18, 22)
+    text = Text(f" {item.action_id:>7} ", colours.muted).append_text(fit_end(line(item.address), room))
+    text.append(f" {item.depth:>4} ", colours.muted).append_text(fit(line(votes, colours.human), said))
     return text.append(" ").append_text(line(item.text, limit=max(20, width)))
