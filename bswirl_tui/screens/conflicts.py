@@ -141,7 +141,9 @@ class ConflictsScreen(SubScreen):
     def _show_step(self) -> None:
         conflict, colours = self.rows.current, palette(self.app)
         if conflict is None:
-            self.step_view.show([])
+            words = "The step of a conflict: who says what and why, and what the judge said."
+            self.step_view.name_pane(Text(" Step "))
+            self.step_view.show([BLANK, Paragraph(Text(words, colours.muted))])
             return
         detail = self._details.get(conflict.action_id)
         if detail is None:

@@ -45,6 +45,7 @@ EMPTY_PROJECT = (
     "  bswirl import gsm8k FILE",
     "brings some in, here at once; `bswirl import --help` names the formats.",
 )
+NOTHING_FITS = ("No tree: no question fits.",)
 
 
 class MainScreen(Comparing, RunsEntry, AuditEntry):
@@ -135,7 +136,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         def done(result: tuple[list[QuestionRow], int]) -> None:
             self.questions.set_page(query, page, *result)
             if self.questions.total == 0:
-                self.tree_view.clear(*([] if query.narrows else EMPTY_PROJECT))
+                self.tree_view.clear(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
                 self.detail_view.show_step(None, ROOT, None)
 
         self.bswirl.ask_owner(self, f"page {page}", work, done)

@@ -138,5 +138,11 @@ class TestAccounts:
             ("ann", ANN),
             ("bob2", BOB),
         ]
-        for path in (shared.owner_lock, shared.start_lock, shared.store_file, shared.labels_file):
+        for path in (
+            shared.owner_lock,
+            shared.start_lock,
+            shared.store_file,
+            shared.labels_file,
+            shared.draws_file,
+        ):
             assert mode_of(path) & 0o060 == 0o060, path

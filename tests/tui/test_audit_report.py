@@ -169,6 +169,7 @@ class TestConflicts:
             await press(pilot, "enter")
             assert "Decided action 2: good." in says(pilot)
             assert "No conflict is open." in shown(pilot)
+            assert "who says what and why" in shown(pilot)
             assert "Auditors agree" not in shown(pilot)  # one decided over both
         label = bob.labels()[0]
         assert (label.action_id, label.value, label.reason, label.adjudicates, label.auditor) == (

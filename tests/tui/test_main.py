@@ -245,6 +245,7 @@ class TestQuestions:
             await typed(pilot, "zebra")
             await press(pilot, "enter")
             assert "No question fits." in shown(pilot)
+            assert "No tree: no question fits." in shown(pilot)
             assert main_screen(pilot).tree_view.outline is None
             await press(pilot, "c")
             assert main_screen(pilot).tree_view.outline is not None
