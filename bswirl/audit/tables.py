@@ -74,7 +74,7 @@ def sections(report: AuditReport) -> list[Section]:
                     str(one.labelled),
                     str(one.reveals),
                     percent(one.share),
-                    number(one.median_seconds),
+                    "–" if one.median_seconds is None else f"{one.median_seconds:.1f}",
                 )
                 for one in report.reveals
             ],
