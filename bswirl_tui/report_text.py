@@ -96,7 +96,7 @@ def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
     parts.append(
         Paragraph(
             Text(f"{values[-1].replace('/', ' / ')}  {words}"),
-            Text("±3 points after", colours.muted),
+            Text(clean("±3 points after"), colours.muted),
             indent=24,
         )
     )

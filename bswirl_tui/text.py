@@ -15,7 +15,8 @@ from rich.text import Text
 from bswirl.display import duration as duration
 from bswirl.display import safe_text
 from bswirl.records import Action, Progress, Run
-from bswirl_tui.glyphs import glyphs
+from bswirl_tui.glyphs import ASCII, glyphs
+from bswirl_tui.spelling import spelt
 from bswirl_tui.themes import Palette
 
 SHOWN_CHARACTERS = 200_000  # of one field; more would only slow the terminal down
@@ -29,7 +30,10 @@ _WRAPPER = Console(width=80, legacy_windows=False, force_terminal=False)
 def clean(text: str, *, one_line: bool = False, limit: int = SHOWN_CHARACTERS) -> str:
     """`text` with nothing in it that a terminal would act on or measure differently from us."""
     shown = safe_text(text, one_line=one_line, limit=limit)
-    return shown if shown.isascii() else shown.translate(_SELECTORS)
+    if shown.isascii():
+        return shown
+    shown = shown.translate(_SELECTORS)
+    return spelt(shown) if glyphs() is ASCII else shown
 
 
 def line(text: str, style: str | Style = "", *, limit: int = 400) -> Text:

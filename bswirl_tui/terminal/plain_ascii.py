@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -38,4 +39,6 @@ def to_ascii(data: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _like(character: str) -> str:
-    return _LIKE.get(character, "?" * cell_len(character))
+    """A letter with an accent loses it; what has no likeness becomes question marks."""
+    base = unicodedata.normalize("NFD", character)[0]
+    return _LIKE.get(character, base if base.isascii() and base.isalpha() else "?" * cell_len(character))

@@ -61,6 +61,10 @@ class TestAscii:
         assert to_ascii("\x1b[1;2Hplain") == "\x1b[1;2Hplain"
         assert to_ascii("─ 漢 …") == "- ?? ~"
 
+    def test_accents_go_and_meanings_stay(self) -> None:
+        """A name is readable; a sign that would mean another thing without its stroke is none."""
+        assert to_ascii("José Åse ≠ ½") == "Jose Ase ? ?"
+
 
 class TestMultiplexers:
     """What the environment says of tmux and screen."""

@@ -174,6 +174,21 @@ class TestFitEnd:
 class TestAscii:
     """Every sign has a plain twin."""
 
+    @pytest.mark.parametrize(
+        ("step", "spelt"),
+        [
+            ("3½ ≤ √2·π²", "3 1/2 <= sqrt2·pi^2"),
+            ("x₁ ≠ θ ÷ 45° → ±5", "x_1 != theta / 45 deg -> +-5"),
+            ("10⁻³ ≈ 0 ⇒ Σ ≥ ⅓", "10^-3 ~= 0 => Sigma >=  1/3"),
+            ("José isst 漢字", "José isst 漢字"),
+        ],
+    )
+    def test_mathematics_is_spelt(self, monkeypatch: pytest.MonkeyPatch, step: str, spelt: str) -> None:
+        """A step must be judged in ASCII too; elsewhere it is shown as it is."""
+        assert text.clean(step) == step
+        monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
+        assert text.clean(step) == spelt
+
     def test_ascii_set_is_ascii(self) -> None:
         """And as wide as the other."""
         for name in glyphs.Glyphs.__slots__:
