@@ -136,7 +136,8 @@ class TestOrders:
             draw = desk.next("ann", "unaudited", *ways, scope=scope)
             assert find_draw(desk.kit.cursor, draw.draw_id).scope == scope
             assert desk.kit.one("SELECT depth FROM actions WHERE action_id = ?", draw.action_id) == 2
-        assert desk.why(scope=Scope("nowhere")) == "no step there has a verdict yet; `bswirl judge` makes some"
+        why = desk.why(scope=Scope("nowhere"))
+        assert why == "no step there has a verdict yet; `bswirl judge` makes some"
 
 
 class TestRandomDraws:
