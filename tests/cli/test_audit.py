@@ -112,7 +112,7 @@ class TestNext:
         """`t`; `g`, which it was before, does the same."""
         self.answer(monkeypatch, "t\ng\nq\n")
         said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
-        assert said.err.count("no guidelines: ") == 2
+        assert said.err.count("Judge this step alone") == 2
         assert "t guidelines" in said.err
 
     def test_end_of_input_leaves(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
