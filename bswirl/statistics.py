@@ -95,10 +95,10 @@ def jackknife_interval(
     statistic: Callable[[Sequence[float]], float],
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """The normal interval of a statistic of summed counts, its variance from leaving out one cluster each.
+    """The t interval of a statistic of summed counts, its variance from leaving out one cluster each.
 
-    (g−1)/g Σ (θ₋c − mean)² over the g clusters (Efron and Stein 1981, Ann. Statist. 9:586). (NaN, NaN) with
-    fewer than two clusters, and where the statistic is NaN or does not vary.
+    (g−1)/g Σ (θ₋c − mean)² over the g clusters (Efron and Stein 1981, Ann. Statist. 9:586), g−1 degrees of
+    freedom. (NaN, NaN) with fewer than two clusters, and where the statistic is NaN or does not vary.
     """
     groups = len(counts)
     sums = [math.fsum(column) for column in zip(*counts, strict=True)]
@@ -111,8 +111,27 @@ def jackknife_interval(
     variance = (groups - 1) / groups * math.fsum((each - mean) ** 2 for each in left)
     if not left or variance <= 0:
         return math.nan, math.nan
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(variance)
+    half = student_quantile(0.5 + confidence / 2, groups - 1) * math.sqrt(variance)
     return value - half, value + half
+
+
+def student_quantile(probability: float, freedom: int) -> float:
+    """The quantile of Student's t, by its expansion around the normal one (Abramowitz and Stegun, 26.7.5).
+
+    Exact with one and two degrees of freedom; else at 97.5 % within 0.3 % (three degrees) of the true one.
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (probability - 0.5))
+    if freedom == 2:
+        return (2 * probability - 1) / math.sqrt(2 * probability * (1 - probability))
+    z = NormalDist().inv_cdf(probability)
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * freedom**4)
+    )
 
 
 def mcnemar_exact(fixed: int, broken: int) -> float:

@@ -105,9 +105,10 @@ def _kappa(pairs: Sequence[Pair]) -> Estimate:
     if math.isnan(value):
         return Estimate()
     low, high = jackknife_interval(counts, lambda sums: cohen_kappa(*sums))
-    if math.isnan(low):
+    if math.isnan(low) or abs(value) == 1:
         return Estimate(value)
-    return Estimate(value, max(-1.0, low), min(1.0, high))
+    half = (high - low) / 2 / (1 - value * value)  # even on Fisher's scale, where κ is nearly normal
+    return Estimate(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half))
 
 
 def _more(pairs: Sequence[Pair], everyone: Sequence[Pair]) -> int | None:

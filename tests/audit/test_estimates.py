@@ -17,6 +17,7 @@ from bswirl.statistics import (
     effective_number,
     jackknife_interval,
     observations_needed,
+    student_quantile,
     wilson_interval,
 )
 
@@ -67,9 +68,10 @@ class TestRates:
         found = rates(pairs)
         assert found.kappa.value == pytest.approx(0.4)
         assert (found.tpr.value, found.tnr.value) == (pytest.approx(2 / 3), 0.75)
+        half = 2.01 * 0.1285 / (1 - 0.4**2)  # the textbook's standard error, on the scale artanh κ
         assert (found.kappa.low, found.kappa.high) == (
-            pytest.approx(0.4 - 1.96 * 0.1285, abs=0.03),
-            pytest.approx(0.4 + 1.96 * 0.1285, abs=0.03),
+            pytest.approx(math.tanh(math.atanh(0.4) - half), abs=0.01),
+            pytest.approx(math.tanh(math.atanh(0.4) + half), abs=0.01),
         )
 
     def test_agreement_is_symmetric(self) -> None:
@@ -147,14 +149,14 @@ class TestWeightedIntervals:
         plain = clustered_wilson_interval(successes, clusters)
         assert clustered_wilson_interval(successes, clusters, weights=[3.0] * 5) == pytest.approx(plain)
 
-    def test_jackknife_of_a_mean_is_the_clustered_standard_error(self) -> None:
-        """For clusters of one size leaving out one each gives the textbook variance of the mean."""
+    def test_jackknife_of_a_mean_is_the_clustered_t_interval(self) -> None:
+        """For clusters of one size leaving out one each gives the textbook interval of the mean."""
         values = [1.0, 4.0, 2.0, 7.0, 5.0]
         low, high = jackknife_interval([[value, 1.0] for value in values], lambda sums: sums[0] / sums[1])
         mean = sum(values) / 5
         error = math.sqrt(sum((value - mean) ** 2 for value in values) / 4 / 5)
         assert (low + high) / 2 == pytest.approx(mean)
-        assert (high - low) / 2 == pytest.approx(1.959964 * error, rel=1e-5)
+        assert (high - low) / 2 == pytest.approx(2.776445 * error, rel=1e-3)
 
     def test_jackknife_knows_nothing_of_one_cluster(self) -> None:
         """Nor of a statistic that does not vary."""
@@ -180,3 +182,31 @@ class TestWeightedIntervals:
             true = cohen_kappa(0.6 * 0.825, 0.4 * 0.175, 0.6 * 0.175, 0.4 * 0.825)
             held += estimate.low <= true <= estimate.high
         assert held / 300 > 0.9
+
+    @pytest.mark.parametrize(("good", "tpr", "tnr"), [(0.7, 0.95, 0.6), (0.9, 0.98, 0.5)])
+    def test_kappa_covers_in_small_samples(self, good: float, tpr: float, tnr: float) -> None:
+        """Thirty to sixty labels, as between auditors: at least 93 %, and never beyond what κ can be."""
+        rng = random.Random(2)
+        true = cohen_kappa(good * tpr, (1 - good) * (1 - tnr), good * (1 - tpr), (1 - good) * tnr)
+        held = told = 0
+        for _ in range(400):
+            pairs = []
+            for question in range(45):
+                truth = rng.random() < good
+                pairs.append(Pair(truth == (rng.random() < (tpr if truth else tnr)), truth, question))
+            estimate = rates(pairs).kappa
+            if estimate.low is None or estimate.high is None:
+                continue
+            told += 1
+            held += estimate.low <= true <= estimate.high
+            assert -1 < estimate.low < estimate.high < 1
+        assert told > 350
+        assert held / told > 0.93
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (5, 2.5706), (9, 2.2622), (30, 2.0423)]
+)
+def test_student_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
+    """Two-sided 95 %."""
+    assert student_quantile(0.975, freedom) == pytest.approx(quantile, rel=2e-3)
