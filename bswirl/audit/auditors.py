@@ -43,26 +43,51 @@ class RevealMeter:
     median_seconds: float | None
 
 
-def pairs_of_auditors(items: Sequence[AuditedItem]) -> tuple[AuditorPair, ...]:
-    """Every two auditors who decided some action both, by name."""
+def pairs_of_auditors(items: Sequence[AuditedItem], *, blind: bool = False) -> tuple[AuditorPair, ...]:
+    """Every two auditors who decided some action both, by name; with `blind` before they saw the judge.
+
+    An adjudication is no vote of its own: it came after a look at the others'.
+    """
     found: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
     for item in items:
-        words = {vote.auditor: vote.value == "1" for vote in item.votes if _decides(vote) and vote.newest}
+        newest = {
+            vote.auditor: vote
+            for vote in item.votes
+            if not (vote.withdrawn or vote.adjudicates or (blind and not _is_blind(vote)))
+        }
+        words = {auditor: vote.value == "1" for auditor, vote in newest.items() if vote.value in DECIDED}
         for first, second in combinations(sorted(words), 2):
             found[first, second].append(Pair(words[first], words[second], item.question_id))
     return tuple(AuditorPair(*names, agreement(pairs)) for names, pairs in sorted(found.items()))
 
 
 def consistency(items: Sequence[AuditedItem]) -> tuple[AuditorSelf, ...]:
-    """Each auditor's repeats. A repeat or first vote that was withdrawn does not count."""
+    """Each auditor's repeats: the first vote on the step as it was shown before, and as it came again.
+
+    What the reveal made of the vote before is the judge's doing. A vote that was withdrawn does not count.
+    """
     found: defaultdict[str, list[Pair]] = defaultdict(list)
     for item in items:
-        by_uid = {vote.client_uid: vote for vote in item.votes if _decides(vote)}
-        for vote in by_uid.values():
-            first = by_uid.get(vote.repeats or "")
-            if first is not None:
+        by_uid = {vote.client_uid: vote for vote in item.votes}
+        for vote in item.votes:
+            named = by_uid.get(vote.repeats or "")
+            first = _first_vote(item, named) if named is not None else None
+            if first is not None and _decides(first) and _decides(vote):
                 found[vote.auditor].append(Pair(first.value == "1", vote.value == "1", item.question_id))
     return tuple(AuditorSelf(name, agreement(pairs)) for name, pairs in sorted(found.items()))
+
+
+def _first_vote(item: AuditedItem, vote: Vote) -> Vote | None:
+    """What stands of an auditor's votes before the reveal, in the showing that `vote` belongs to."""
+    if vote.draw_id is None:
+        return vote
+    same = (vote.auditor, vote.draw_id)
+    standing = (
+        one
+        for one in item.votes
+        if (one.auditor, one.draw_id) == same and not (one.withdrawn or one.after_reveal)
+    )
+    return next(standing, None)
 
 
 def reveal_meters(items: Sequence[AuditedItem]) -> tuple[RevealMeter, ...]:
@@ -77,7 +102,7 @@ def reveal_meters(items: Sequence[AuditedItem]) -> tuple[RevealMeter, ...]:
             if vote.draw_id is not None and not vote.withdrawn:
                 by_draw[vote.auditor, vote.draw_id].append(vote)
         for (auditor, _), votes in by_draw.items():
-            first = next((vote for vote in votes if vote.blind and not vote.after_reveal), None)
+            first = next(filter(_is_blind, votes), None)
             if first is None:
                 continue
             if first.seconds is not None:
@@ -94,6 +119,10 @@ def _meter(auditor: str, labelled: int, turned: list[bool], seconds: list[float]
         share = Estimate(sum(turned) / len(turned), *wilson_interval(sum(turned), len(turned)))
     middle = median(seconds) if seconds else None
     return RevealMeter(auditor, labelled, len(turned), sum(turned), share, middle)
+
+
+def _is_blind(vote: Vote) -> bool:
+    return bool(vote.blind) and not vote.after_reveal
 
 
 def _decides(vote: Vote) -> bool:

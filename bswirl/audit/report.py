@@ -97,7 +97,7 @@ def make_report(
         labelled=sum(truth(item) is not None for item in record.items),
         drawn=_drawn(record.items, truth),
         rows=tuple(row for row in rows if row.labelled.n or row.judge == IN_FORCE),
-        pairs=pairs_of_auditors(record.items),
+        pairs=pairs_of_auditors(record.items, blind=votes == "blind"),
         consistency=consistency(record.items),
         reveals=reveal_meters(record.items),
         effect=record.effect,

@@ -221,18 +221,19 @@ def drawn_and_waiting(cursor: Cursor, scope: Scope, now: datetime) -> tuple[int,
 def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tuple[int, int, str]]:
     """An auditor's decided labels that may come again: action, question, uid.
 
-    Those in force, of the scope, at least `gap` of the auditor's labels old, and not repeated yet.
+    Those in force, of the scope, at least `gap` of the auditor's labels old, and not repeated yet; no
+    adjudications, which a later vote of the same auditor would undo.
     """
     return cursor.execute(
-        "WITH mine AS (SELECT label_id, client_uid, action_id, question_id, value,"
+        "WITH mine AS (SELECT label_id, client_uid, action_id, question_id, value, adjudicates,"
         "   row_number() OVER (ORDER BY label_id DESC) AS age,"
         "   row_number() OVER (PARTITION BY action_id ORDER BY label_id DESC) AS place"
         f" FROM labels WHERE auditor = ? AND value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN})"
         " SELECT m.action_id, m.question_id, m.client_uid FROM mine m JOIN actions a"
         "  ON a.action_id = m.action_id AND a.question_id = m.question_id"
         " JOIN questions q ON q.question_id = m.question_id"
-        " WHERE place = 1 AND age > ? AND value IN ('0', '1') AND (? IS NULL OR q.dataset = ?)"
-        " AND (? IS NULL OR a.depth = ?) AND (? OR NOT a.is_answer)"
+        " WHERE place = 1 AND age > ? AND value IN ('0', '1') AND NOT adjudicates"
+        " AND (? IS NULL OR q.dataset = ?) AND (? IS NULL OR a.depth = ?) AND (? OR NOT a.is_answer)"
         " AND m.action_id NOT IN (SELECT action_id FROM audit_draws WHERE auditor = ? AND way = 'repeat')"
         " ORDER BY m.action_id",
         [auditor, gap, *_scope_values(scope), auditor],

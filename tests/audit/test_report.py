@@ -189,6 +189,47 @@ class TestAuditors:
             ("bob", "cid"): (1, 0),
         }
 
+    def test_an_adjudication_does_not_make_auditors_agree(self) -> None:
+        """Whether one of the two or a third decides: their own votes are held against each other."""
+        items = [
+            item(
+                1,
+                0.0,
+                votes=(vote(1, "1"), vote(2, "0", "bob"), vote(3, "0", adjudicates=True)),
+            ),
+            item(2, 1.0, votes=(vote(4, "1"), vote(5, "0", "bob"), vote(6, "1", "cid", adjudicates=True))),
+        ]
+        (found,) = make_report(record(*items)).pairs
+        assert (found.first, found.second, found.agreement.n) == ("ann", "bob", 2)
+        assert found.agreement.agreement.value == 0
+
+    def test_blind_pairs_are_of_votes_before_the_reveal(self) -> None:
+        """Two who both came round to the judge had not agreed; open votes are left out."""
+        late = {"after_reveal": True, "blind": False}
+        items = [
+            item(
+                1,
+                1.0,
+                votes=(vote(1, "0", newest=False), vote(1, "1", **late), vote(2, "1", "bob")),
+            ),
+            item(2, 1.0, votes=(vote(3, "1"), vote(4, "1", "bob", blind=False))),
+        ]
+        final, blind = (make_report(record(*items), votes=votes).pairs[0] for votes in ("final", "blind"))
+        assert (final.agreement.n, final.agreement.agreement.value) == (2, 1)
+        assert (blind.agreement.n, blind.agreement.agreement.value) == (1, 0)
+
+    def test_consistency_is_not_the_judges_doing(self) -> None:
+        """A vote that the reveal turned counts as it was before; where none was decided then, not at all."""
+        late = {"after_reveal": True, "blind": False, "newest": False}
+        first, turned = vote(1, "1", newest=False), Vote(2, "u2", "ann", "0", draw_id=1, **late)  # type: ignore[arg-type]
+        unsure, told = vote(4, "unsure", newest=False), Vote(5, "u5", "ann", "0", draw_id=4, **late)  # type: ignore[arg-type]
+        items = [
+            item(1, 1.0, votes=(first, turned, vote(3, "1", repeats="u2"))),
+            item(2, 1.0, votes=(unsure, told, vote(6, "1", repeats="u5"))),
+        ]
+        (found,) = make_report(record(*items)).consistency
+        assert (found.agreement.n, found.agreement.agreement.value) == (1, 1)
+
     def test_consistency_takes_first_and_repeat(self) -> None:
         """Of one auditor; a change after the reveal of the repeat does not count again."""
         items = [

@@ -277,6 +277,16 @@ class TestRepeats:
         assert seen <= set(sorted(labels)[:3])
         assert desk.next("bob", "unaudited", "repeat", "order").way == "order"
 
+    def test_an_adjudication_never_comes_again(self, desk: Desk) -> None:
+        """A repeat's vote would be the auditor's newest word, and open the conflict again."""
+        number = desk.vote(desk.next("ann"), "1").action_id
+        desk.kit.label(number, "0", "bob")
+        desk.kit.label(number, "0", "ann", adjudicates=True)
+        for other in range(1, REPEAT_GAP + 2):
+            desk.kit.label(number + other, "skip")
+        assert desk.next("ann", "unaudited", "repeat", "order").way == "order"
+        assert list_conflicts(desk.kit.cursor, 10) == []
+
 
 class TestVotes:
     def test_blind_then_revealed(self, desk: Desk) -> None:
