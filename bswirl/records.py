@@ -220,6 +220,7 @@ class Label:
     seconds: float | None = None  # from shown to voted
     after_reveal: bool = False  # the judge had been shown after an earlier vote
     repeats: str | None = None  # the uid of the auditor's earlier label that it was to repeat
+    withdraws: str | None = None  # the uid of the label that a withdrawal takes back
 
 
 @dataclass(frozen=True, slots=True)

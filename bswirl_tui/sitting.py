@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import uuid
 from collections import deque
@@ -57,6 +58,7 @@ class Cast:
     value: str
     reason: str | None = None
     flagged: bool = False
+    client_uid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(eq=False, slots=True)
@@ -65,6 +67,7 @@ class Entry:
 
     item: AuditItem
     casts: list[Cast]
+    blind: bool  # nothing of the judge had been shown
     reveal: AuditVote | None = None  # comes with the acknowledgement
 
     @property
@@ -74,7 +77,7 @@ class Entry:
     @property
     def revealed(self) -> bool:
         """Whether the judge was shown after a blind vote."""
-        return self.item.blind and not self.item.revealed and self.casts[0].value in DECIDED
+        return self.blind and self.casts[0].value in DECIDED
 
     @property
     def turned(self) -> bool:
@@ -296,7 +299,8 @@ class Sitting:
         if item is None:
             return False
         self.clock.stop()
-        entry = Entry(item, [Cast(value, self.reason, self.flagged)])
+        blind = item.blind and not item.revealed and item.draw_id not in self.seen
+        entry = Entry(item, [Cast(value, self.reason, self.flagged)], blind)
         self.entries.append(entry)
         self._send(entry, entry.now, seconds=round(self.clock.seconds, 3))
         self._next()
@@ -329,7 +333,7 @@ class Sitting:
         self._changed()
 
     def _send(self, entry: Entry, cast: Cast, *, seconds: float | None) -> None:
-        item, client_uid = entry.item, str(uuid.uuid4())
+        item = entry.item
         seen = item.draw_id in self.seen
         self._casts.append((entry, cast))
 
@@ -341,7 +345,7 @@ class Sitting:
                 flagged=cast.flagged,
                 seconds=seconds,
                 seen=seen,
-                client_uid=client_uid,
+                client_uid=cast.client_uid,
             )
 
         def done(vote: AuditVote) -> None:
@@ -350,7 +354,7 @@ class Sitting:
                 self._look_for_left_over()
 
         words = f"your vote {cast.value} on action {item.detail.action.action_id}"
-        self.outbox.add(Letter(words, work, done, cast, client_uid))
+        self.outbox.add(Letter(words, work, done, cast, cast.client_uid))
 
     def give_up(self) -> None:
         """Drops the vote that the owner would not take."""
@@ -409,7 +413,9 @@ class Sitting:
         self.outbox.add(
             Letter(
                 f"taking back your vote on action {action_id}",
-                lambda client: client.set_label(action_id, "withdrawn", client_uid=client_uid),
+                lambda client: client.set_label(
+                    action_id, "withdrawn", withdraws=cast.client_uid, client_uid=client_uid
+                ),
                 lambda _: None,
                 cast,
                 client_uid,
@@ -420,7 +426,7 @@ class Sitting:
             words = f"Your vote {entry.now.value} on action {action_id} stands again."
         else:
             self.looked_at = None
-            self._show_again(entry.item)
+            self._show_again(dataclasses.replace(entry.item, revealed=True))  # its next vote is not blind
             words = f"Took back your vote {cast.value}."
         self._changed()
         self._said(words)

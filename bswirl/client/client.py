@@ -115,9 +115,13 @@ class Client(Auditing):
         blind: bool | None = None,
         adjudicates: bool = False,
         flagged: bool = False,
+        withdraws: str | None = None,
         client_uid: str | None = None,
     ) -> Label:
-        """Labels an action `1`, `0`, `unsure` or `skip`; it is on disk when this returns."""
+        """Labels an action `1`, `0`, `unsure` or `skip`; it is on disk when this returns.
+
+        `withdrawn` takes back the label with the uid `withdraws`, else this auditor's newest on that action.
+        """
         label = self.call(
             "label_set",
             action_id=action_id,
@@ -126,6 +130,7 @@ class Client(Auditing):
             blind=blind,
             adjudicates=adjudicates,
             flagged=flagged,
+            withdraws=withdraws,
             client_uid=client_uid or str(uuid.uuid4()),
         )
         return from_json(Label, label)

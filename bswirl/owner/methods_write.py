@@ -53,6 +53,7 @@ def _label_set(session: Session, params: Fields) -> Any:
         adjudicates=bool(params.flag("adjudicates")),
         flagged=bool(params.flag("flagged")),
         peer_uid=session.peer_uid,
+        withdraws=params.optional_text("withdraws"),
     )
     return session.owner.writer.write(lambda store: set_label(store, new))
 

@@ -18,7 +18,8 @@ from bswirl.store.writing import StoreWriter
 
 _COLUMNS = (
     "label_id, client_uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at,"
-    " draw_id, seconds, coalesce(after_reveal, false) AS after_reveal, repeats"
+    " draw_id, seconds, coalesce(after_reveal, false) AS after_reveal, repeats,"
+    " withdraws"
 )
 _LABELS = "labels LEFT JOIN label_facts USING (client_uid)"
 _IN_FORCE = (
@@ -49,6 +50,7 @@ class NewLabel:
     seconds: float | None = None
     after_reveal: bool = False
     repeats: str | None = None
+    withdraws: str | None = None  # which label a withdrawal takes back; None: the newest of that action
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field cannot be stored."""
@@ -78,20 +80,25 @@ def check_uid(text: str) -> None:
 def set_label(writer: StoreWriter, new: NewLabel) -> Label:
     """Stores a label and returns it; the same client uid again returns the same label.
 
-    Value `withdrawn` withdraws the auditor's newest label of that action. Raises InputError where there is no
-    such action or nothing to withdraw.
+    Value `withdrawn` withdraws the label that it names, else the auditor's newest label of that action.
+    Raises InputError where there is no such action or nothing to withdraw.
     """
     if known := label_by_uid(writer.cursor, new.client_uid):
         return known
-    if new.value == "withdrawn":
+    if new.value != "withdrawn":
+        return _insert(writer, [(new, None)])[0]
+    if new.withdraws is None:
         current = newest_in_force(writer.cursor, new.auditor, new.action_id)
-        if current is None:
-            raise InputError(
-                f"{new.auditor} has no label on action {new.action_id} to withdraw",
-                "`bswirl audit set` makes one",
-            )
-        return _insert(writer, [(new, current.client_uid)])[0]
-    return _insert(writer, [(new, None)])[0]
+    else:
+        current = _own_label(writer.cursor, new)
+        if current is not None and (gone := _withdrawal_of(writer.cursor, new.withdraws)) is not None:
+            return gone
+    if current is None:
+        raise InputError(
+            f"{new.auditor} has no label on action {new.action_id} to withdraw",
+            "`bswirl audit set` makes one",
+        )
+    return _insert(writer, [(new, current.client_uid)])[0]
 
 
 def add_labels(writer: StoreWriter, labels: Sequence[NewLabel]) -> None:
@@ -296,7 +303,7 @@ def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
 
 def _mirror_again(writer: StoreWriter, after: int) -> None:
     rows = writer.cursor.execute(
-        f"SELECT {_COLUMNS}, withdraws, peer_uid, previous_sha, sha, a.text,"
+        f"SELECT {_COLUMNS}, peer_uid, previous_sha, sha, a.text,"
         " q.dataset || ':' || q.external_id"
         f" FROM {_LABELS} JOIN actions a USING (action_id)"
         " JOIN questions q ON q.question_id = labels.question_id"
@@ -311,12 +318,11 @@ def _line(row: Sequence[Any]) -> dict[str, Any]:
     label = dataclasses.asdict(_label(row))
     if label["draw_id"] is None:
         label = {name: value for name, value in label.items() if name not in _FACTS}
-    withdraws, peer_uid, previous_sha, sha, text, question = row[14:]
+    peer_uid, previous_sha, sha, text, question = row[15:]
     return {
         **label,
         "question": question,
         "action_sha": text_sha(text),
-        "withdraws": withdraws,
         "peer_uid": peer_uid,
         "previous_sha": previous_sha,
         "sha": sha,
@@ -346,6 +352,20 @@ def newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None) 
     return _label(row) if row else None
 
 
+def _own_label(cursor: Cursor, new: NewLabel) -> Label | None:
+    """The label that a withdrawal names, where it is the auditor's own and of that action."""
+    found = label_by_uid(cursor, new.withdraws or "")
+    if found is None or found.value == "withdrawn":
+        return None
+    return found if (found.auditor, found.action_id) == (storable(new.auditor), new.action_id) else None
+
+
+def _withdrawal_of(cursor: Cursor, client_uid: str) -> Label | None:
+    """The label that took another back."""
+    row = cursor.execute(f"SELECT {_COLUMNS} FROM {_LABELS} WHERE withdraws = ?", [client_uid]).fetchone()
+    return _label(row) if row else None
+
+
 def label_by_uid(cursor: Cursor, client_uid: str) -> Label | None:
     row = cursor.execute(f"SELECT {_COLUMNS} FROM {_LABELS} WHERE client_uid = ?", [client_uid]).fetchone()
     return _label(row) if row else None
@@ -353,7 +373,7 @@ def label_by_uid(cursor: Cursor, client_uid: str) -> Label | None:
 
 def _label(row: Sequence[Any]) -> Label:
     label_id, uid, action_id, value, auditor, reason, blind, adjudicates, flagged, created_at = row[:10]
-    draw_id, seconds, after_reveal, repeats = row[10:14]
+    draw_id, seconds, after_reveal, repeats, withdraws = row[10:15]
     return Label(
         client_uid=uid,
         action_id=action_id,
@@ -369,4 +389,5 @@ def _label(row: Sequence[Any]) -> Label:
         seconds=seconds,
         after_reveal=after_reveal,
         repeats=repeats,
+        withdraws=withdraws,
     )

@@ -164,14 +164,13 @@ class Labelling(ProjectScreen):
 
 def own_label(detail: ActionDetail, auditor: str) -> Label | None:
     """The auditor's label that stands on an action: the newest one that was not withdrawn."""
-    mine = sorted((label for label in detail.labels if label.auditor == auditor), key=_number)
-    standing: list[Label] = []
-    for label in mine:
-        if label.value != "withdrawn":
-            standing.append(label)
-        elif standing:
-            standing.pop()
-    return standing[-1] if standing else None
+    gone = {label.withdraws for label in detail.labels}
+    standing = [
+        label
+        for label in detail.labels
+        if label.auditor == auditor and label.value != "withdrawn" and label.client_uid not in gone
+    ]
+    return max(standing, key=_number, default=None)
 
 
 def _number(label: Label) -> int:

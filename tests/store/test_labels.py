@@ -52,6 +52,19 @@ class TestSetting:
         assert seeded.one("SELECT count(*) FROM labels") == 1
         assert len(mirror_lines(seeded.folder)) == 1
 
+    def test_a_withdrawal_can_name_its_label(self, seeded: Kit) -> None:
+        """And then takes that one back, whatever came after; once, and nobody else's."""
+        first, second = seeded.label(1, "0"), seeded.label(1, "1")
+        for _ in range(2):
+            seeded.label(1, "withdrawn", withdraws=first)
+        assert current(seeded) == "1"
+        assert [line["withdraws"] for line in mirror_lines(seeded.folder)] == [None, None, first]
+        for number, auditor, uid in ((1, "bob", second), (2, "ann", second), (1, "ann", str(uuid.uuid4()))):
+            with pytest.raises(InputError, match="no label on action"):
+                seeded.label(number, "withdrawn", auditor, withdraws=uid)
+        seeded.label(1, "withdrawn")
+        assert current(seeded) is None
+
     @pytest.mark.parametrize("value", ["2", "", "yes"])
     def test_unknown_values_are_refused(self, seeded: Kit, value: str) -> None:
         """Only the five words are labels."""

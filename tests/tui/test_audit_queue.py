@@ -380,6 +380,31 @@ class TestTakingBack:
             assert action_here(pilot) == first
             assert bob.action(first).action.human_reward is None
 
+    async def test_what_comes_after_is_not_blind(self, project: Project, bob: Client) -> None:
+        """The judge was shown: neither the record nor the sitting counts the vote anew as a reveal."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1")
+            assert sitting(pilot).reveals == (1, 0)
+            await press(pilot, "backspace", "0", "c", "1")
+            assert sitting(pilot).reveals == (0, 0)
+        with connect(project, auditor="alice") as alice:
+            position = alice.audit_position()
+        assert (position.reveals, position.turned) == (0, 0)
+
+    async def test_takes_back_its_own_vote(self, project: Project, bob: Client) -> None:
+        """And not a newer label of the same person, from another screen, on the same step."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "1")
+            with connect(project, auditor="alice") as elsewhere:
+                elsewhere.set_label(first, "0", reason="from the tree")
+            await press(pilot, "backspace")
+            assert action_here(pilot) == first
+        assert bob.action(first).action.human_reward == 0.0
+        assert [label.withdraws for label in bob.labels()] == [bob.labels()[2].client_uid, None, None]
+
     async def test_beyond_this_sitting(self, project: Project, bob: Client) -> None:
         """What was voted before the app was started is taken back, too."""
         async with opened(project, NARROW) as pilot:
