@@ -70,7 +70,7 @@ SELECT overruled, changed, mean_change, before, after, revived, died FROM of_act
 
 
 def read_record(cursor: Cursor) -> AuditRecord:
-    """The whole record. Statistics must be fresh for the number of live groups to be."""
+    """The whole record. Statistics must be fresh for the number of live groups without labels to be."""
     votes: defaultdict[int, list[Vote]] = defaultdict(list)
     for action_id, *values in cursor.execute(_VOTES).fetchall():
         votes[action_id].append(Vote(*values))
@@ -91,9 +91,11 @@ def read_record(cursor: Cursor) -> AuditRecord:
 def read_effect(cursor: Cursor) -> Effect:
     """What the labels in force did; live groups are those of the whole project."""
     row = cursor.execute(_EFFECT).fetchone()
-    every = cursor.execute("SELECT coalesce(sum(live_groups), 0) FROM question_stats").fetchone()
-    if row is None or every is None:
+    rest = cursor.execute(
+        f"SELECT coalesce(sum(live_groups), 0) FROM question_stats WHERE NOT {_LABELLED}"
+    ).fetchone()
+    if row is None or rest is None:
         return Effect()
     overruled, changed, mean_change, before, after, revived, died = row
-    live = int(every[0])
-    return Effect(overruled, changed, mean_change, live - after + before, live, revived, died)
+    live = int(rest[0])  # a label may have come since the statistics: its question is counted here
+    return Effect(overruled, changed, mean_change, live + before, live + after, revived, died)

@@ -79,6 +79,17 @@ class TestEffect:
         assert found.revived == sum(a and not b for a, b in zip(after, before, strict=True))
         assert found.died == sum(b and not a for a, b in zip(after, before, strict=True))
 
+    def test_a_label_that_is_not_counted_yet(self, labelled: Kit) -> None:
+        """It comes between the statistics and the report: live groups before the labels stay as many."""
+        before = read_effect(labelled.cursor)
+        rewards = {action.action_id: action.reward for group in groups(labelled) for action in group}
+        for action_id, reward in rewards.items():
+            labelled.label(action_id, "0" if reward else "1", "cid", adjudicates=True)
+        late = read_effect(labelled.cursor)
+        refresh_statistics(labelled.writer)
+        assert late == read_effect(labelled.cursor) != before
+        assert late.live_before == before.live_before
+
     def test_without_labels_nothing_changed(self, kit: Kit) -> None:
         """Live groups are counted all the same."""
         grow(kit, QUESTIONS)
