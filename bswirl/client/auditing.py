@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from bswirl.audit.records import (
     AuditedItem,
@@ -43,8 +44,9 @@ class Auditing(Session):
         `overlap` are shares of the requests: drawn at random (0.2), labelled before by this auditor (0.05),
         labelled by another (0). Steps may be asked for ahead. Raises UsageError on unknown orders and shares.
         """
-        found = self.call(
+        found = self._asked(
             "audit_next",
+            client_uid,
             order=order,
             slice=slice,
             repeats=repeats,
@@ -54,8 +56,6 @@ class Auditing(Session):
             depth=depth,
             answers=answers,
             reserve_minutes=reserve_minutes,
-            client_uid=client_uid or str(uuid.uuid4()),
-            auditor=self.auditor,
         )
         return from_json(AuditNext, found)
 
@@ -77,8 +77,9 @@ class Auditing(Session):
         `seen`: the judge was looked up before, so that the vote is not blind.
         With `action_id` an InputError is raised where the draw is of another action.
         """
-        voted = self.call(
+        voted = self._asked(
             "audit_label",
+            client_uid,
             draw_id=item.draw_id if isinstance(item, AuditItem) else item,
             value=value,
             reason=reason,
@@ -86,8 +87,6 @@ class Auditing(Session):
             seconds=seconds,
             seen=seen,
             action_id=action_id,
-            client_uid=client_uid or str(uuid.uuid4()),
-            auditor=self.auditor,
         )
         return from_json(AuditVote, voted)
 
@@ -97,18 +96,12 @@ class Auditing(Session):
 
     def audit_undo(self, *, client_uid: str | None = None) -> AuditUndo | None:
         """Withdraws this auditor's newest label that stands and gives its item back; None: none is left."""
-        undone = self.call("audit_undo", client_uid=client_uid or str(uuid.uuid4()), auditor=self.auditor)
+        undone = self._asked("audit_undo", client_uid)
         return from_json(AuditUndo, undone) if undone else None
 
     def audit_flag(self, action_id: int, flagged: bool = True, *, client_uid: str | None = None) -> Label:
         """Sets or takes the flag on this auditor's label of an action; without one the action is skipped."""
-        label = self.call(
-            "audit_flag",
-            action_id=action_id,
-            flagged=flagged,
-            client_uid=client_uid or str(uuid.uuid4()),
-            auditor=self.auditor,
-        )
+        label = self._asked("audit_flag", client_uid, action_id=action_id, flagged=flagged)
         return from_json(Label, label)
 
     def audit_position(self) -> AuditPosition:
@@ -123,15 +116,14 @@ class Auditing(Session):
         self, action_id: int, value: str, *, reason: str | None = None, client_uid: str | None = None
     ) -> Label:
         """Decides an action with `1` or `0` over all other labels."""
-        label = self.call(
+        label = self._asked(
             "label_set",
+            client_uid,
             action_id=action_id,
             value=value,
             reason=reason,
             blind=False,
             adjudicates=True,
-            client_uid=client_uid or str(uuid.uuid4()),
-            auditor=self.auditor,
         )
         return from_json(Label, label)
 
@@ -155,3 +147,7 @@ class Auditing(Session):
             judges=tuple(from_json(Judge, judge) for judge in rest["judges"]),
             effect=from_json(Effect, rest["effect"]),
         )
+
+    def _asked(self, method: str, client_uid: str | None, **params: Any) -> Any:
+        """The result of a request in this auditor's name; a uid is made where the caller has none."""
+        return self.call(method, client_uid=client_uid or str(uuid.uuid4()), auditor=self.auditor, **params)

@@ -99,16 +99,17 @@ def find_draw(cursor: Cursor, draw_id: int) -> Draw:
 def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
     """What an auditor was shown lately and has not labelled, oldest first.
 
-    Without what somebody else labelled or was given meanwhile, unless it was to be labelled twice.
+    Without what somebody else decided or was given meanwhile, unless it was to be labelled twice.
     """
     condition = (
         f"d.auditor = ? AND NOT met AND shown_at > ? AND draw_id NOT IN ({_LABELLED_DRAWS})"
         " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
         "  AND later.draw_id > d.draw_id AND NOT later.met)"
         " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
-        f" (SELECT action_id FROM labels WHERE value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}))"
+        " (SELECT action_id FROM labels WHERE value <> 'withdrawn' AND (auditor = ? OR value IN ('0', '1'))"
+        f" AND client_uid NOT IN {_WITHDRAWN}))"
     )
-    return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS)])
+    return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor])
 
 
 def newest_order(cursor: Cursor, auditor: str) -> str | None:

@@ -193,6 +193,15 @@ class TestRandomDraws:
         assert (again.action_id, again.again, again.remaining) == (first.action_id, True, None)
         assert len(desk.record().turns) == 1
 
+    def test_a_skip_of_somebody_else_leaves_the_step_open(self, desk: Desk) -> None:
+        """It was shown because a skip decides nothing; after a lost connection it is there again."""
+        for number in range(1, ACTIONS + 1):
+            desk.kit.label(number, "skip", "bob")
+        draw = desk.next("ann", "random")
+        assert [one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())] == [draw.draw_id]
+        desk.kit.label(draw.action_id, "1", "bob")
+        assert open_draws(desk.kit.cursor, "ann", utc_now()) == []
+
     def test_uniform_whatever_the_order_has_labelled(self, desk: Desk) -> None:
         """Rolled back again and again: in 3 of 6 requests' draws each action is drawn equally often."""
         desk.next()
