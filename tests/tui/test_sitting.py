@@ -1,0 +1,191 @@
+"""Sittings over a line that loses requests and replies: the record against a plain list of what was keyed."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bswirl.errors import BswirlError
+from bswirl.owner import audit, methods_write
+from bswirl.store.fields import Fields
+from bswirl_tui.sitting import QueueOptions, Sitting
+from tests.owner.auditing import desk_on, grow, judge_all
+from tests.store.kit import Kit, kit_in, memory_folder
+
+LOST = 0.1  # of the requests, and again of the replies
+Keyed = tuple[str, int, str, str | None, bool]
+KEYS = ("1", "0", "unsure", "skip")
+
+
+class Peer:
+    """A client whose calls go to the owner's methods directly."""
+
+    def __init__(self, owner: Any, auditor: str, cursor: Any) -> None:
+        self.owner, self.auditor, self.cursor, self.peer_uid = owner, auditor, cursor, 0
+
+    def _call(self, method: Callable[..., Any], **params: Any) -> Any:
+        return method(self, Fields(params))
+
+    def audit_next(self, order: str, **params: Any) -> Any:
+        return self._call(audit.audit_next, order=order, **params)
+
+    def audit_label(self, item: Any, value: str, **params: Any) -> Any:
+        return self._call(audit.audit_label, draw_id=item.draw_id, value=value, **params)
+
+    def audit_undo(self, **params: Any) -> Any:
+        return self._call(audit.audit_undo, **params)
+
+    def audit_position(self) -> Any:
+        return self._call(audit.audit_position)
+
+    def set_label(self, action_id: int, value: str, **params: Any) -> Any:
+        return self._call(methods_write._label_set, action_id=action_id, value=value, **params)
+
+
+class Person:
+    """An auditor at the keys, and what they keyed that stands."""
+
+    def __init__(self, peer: Peer, rng: random.Random) -> None:
+        self.peer, self.rng = peer, rng
+        self.keyed: list[Keyed] = []
+        self.changes = 0  # votes and withdrawals
+        self.begin()
+
+    def begin(self) -> None:
+        """A new sitting, where the one before stopped."""
+        self.waiting: list[tuple[Any, Any, Any]] = []
+        position = self.peer.audit_position()
+        nothing: Callable[[Any], None] = lambda _: None  # noqa: E731
+        options = QueueOptions(self.rng.choice(("random", "unaudited")), overlap=0.3, repeats=0.2)
+
+        def ask(key: str, work: Any, done: Any, failed: Any) -> None:
+            self.waiting.append((work, done, failed))
+
+        self.sitting = Sitting(ask, options, position, changed=lambda: None, failed=nothing, said=nothing)
+
+    def deliver(self, *, lost: float = LOST) -> None:
+        """One call goes its way, or is lost before or after the owner heard of it."""
+        work, done, failed = self.waiting.pop(0)
+        chance = self.rng.random()
+        if chance >= lost:
+            result = work(self.peer)
+        if chance < 2 * lost:
+            failed(BswirlError("the line broke", "again"))
+        else:
+            done(result)
+
+    def settle(self) -> None:
+        """Everything is acknowledged."""
+        while self.waiting or len(self.sitting.outbox):
+            self.go_on()
+            if self.waiting:
+                self.deliver(lost=0)
+
+    def go_on(self) -> None:
+        if self.sitting.outbox.problem is not None:
+            self.sitting.outbox.again()
+        if self.sitting.problem is not None:
+            self.sitting.poke()
+
+    def key(self, name: str) -> None:
+        """One of the keys; what it cast is noted."""
+        known = len(self.sitting._casts)
+        match name:
+            case "vote":
+                self.sitting.vote(self.rng.choice(KEYS))
+            case "look back":
+                self.sitting.look_back()
+            case "flag":
+                self.sitting.flag()
+            case "reason":
+                self.sitting.give_reason(self.rng.choice(("sum", None)))
+        for entry, cast in self.sitting._casts[known:]:
+            action_id = entry.item.detail.action.action_id
+            self._note((cast.client_uid, action_id, cast.value, cast.reason, cast.flagged))
+
+    def label_elsewhere(self, actions: int) -> None:
+        """In the tree, on any step."""
+        self.settle()
+        label = self.peer.set_label(self.rng.randint(1, actions), self.rng.choice("01"))
+        self._note((label.client_uid, label.action_id, label.value, None, False))
+
+    def undo(self) -> None:
+        """Of this sitting's votes the newest; without any, the auditor's newest label."""
+        if self.sitting._casts:
+            uid = self.sitting._casts[-1][1].client_uid
+            self.sitting.undo()
+            self.keyed = [one for one in self.keyed if one[0] != uid]
+        else:
+            self.settle()
+            self.sitting.undo()
+            self.settle()
+            if not self.keyed:
+                return
+            self.keyed.pop()
+        self.changes += 1
+
+    def _note(self, keyed: Keyed) -> None:
+        self.keyed.append(keyed)
+        self.changes += 1
+
+
+@contextmanager
+def two_people(rng: random.Random) -> Iterator[tuple[Kit, Any, list[Person]]]:
+    with memory_folder() as folder, kit_in(folder) as kit:
+        grow(kit, 2)
+        judge_all(kit)
+        with desk_on(kit) as desk:
+            owner = SimpleNamespace(writer=desk.writer, audit_queue=desk.queue)
+            yield kit, owner, [Person(Peer(owner, name, kit.database.cursor()), rng) for name in "ab"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_record_holds_exactly_what_was_keyed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Votes, changes, notes, flags and undo of two people, labels from elsewhere, sittings begun anew."""
+    rng = random.Random(seed)
+    monkeypatch.setattr(audit, "_rng", random.Random(str(uuid.UUID(int=seed))))
+    with two_people(rng) as (kit, owner, people):
+        for _ in range(110):
+            person = rng.choice(people)
+            what = rng.choices(
+                ("line", "vote", "undo", "look back", "flag", "reason", "tree", "anew"),
+                (30, 16, 7, 4, 2, 2, 3, 1),
+            )[0]
+            match what:
+                case "line":
+                    person.go_on()
+                    if person.waiting:
+                        person.deliver()
+                case "undo":
+                    person.undo()
+                case "tree":
+                    person.label_elsewhere(30)
+                case "anew":
+                    person.settle()
+                    owner.audit_queue.held.clear()
+                    person.begin()
+                case _:
+                    person.key(what)
+        for person in people:
+            person.settle()
+        rows = kit.all(
+            "SELECT client_uid, action_id, value, reason, flagged, auditor, withdraws FROM labels"
+            " ORDER BY label_id"
+        )
+        gone = {row[6] for row in rows}
+        for person in people:
+            mine = [row for row in rows if row[5] == person.peer.auditor]
+            standing = [row[:5] for row in mine if row[2] != "withdrawn" and row[0] not in gone]
+            assert standing == person.keyed
+            assert len(mine) == person.changes > 10
+            position = person.peer.audit_position()
+            assert person.sitting.reveals == (position.reveals, position.turned)
+        mirrored = (kit.folder / "labels.jsonl").read_bytes().splitlines()
+        assert [json.loads(line)["client_uid"] for line in mirrored] == [row[0] for row in rows]
