@@ -97,18 +97,35 @@ def _share(pairs: Sequence[Pair]) -> Estimate:
 
 
 def _kappa(pairs: Sequence[Pair]) -> Estimate:
-    by_question: defaultdict[int, list[float]] = defaultdict(lambda: [0.0] * 4)
-    for pair in pairs:
-        by_question[pair.question][2 * (not pair.said) + (not pair.truth)] += pair.weight
-    counts = list(by_question.values())
-    value = cohen_kappa(*(math.fsum(column) for column in zip(*counts, strict=True))) if counts else math.nan
+    """κ; like a share's, its interval is never narrower than if every step were a question of its own."""
+    steps = [_cell(pair) for pair in pairs]
+    by_question: defaultdict[int, list[list[float]]] = defaultdict(list)
+    for pair, step in zip(pairs, steps, strict=True):
+        by_question[pair.question].append(step)
+    questions = [[math.fsum(column) for column in zip(*cells, strict=True)] for cells in by_question.values()]
+    value = cohen_kappa(*(math.fsum(column) for column in zip(*steps, strict=True))) if steps else math.nan
     if math.isnan(value):
         return Estimate()
-    low, high = jackknife_interval(counts, lambda sums: cohen_kappa(*sums))
-    if math.isnan(low) or abs(value) == 1:
+    widths = [
+        high - low
+        for low, high in (jackknife_interval(counts, _kappa_of) for counts in (questions, steps))
+        if not math.isnan(low)
+    ]
+    if not widths or len(questions) < 2 or abs(value) == 1:
         return Estimate(value)
-    half = (high - low) / 2 / (1 - value * value)  # even on Fisher's scale, where κ is nearly normal
+    half = max(widths) / 2 / (1 - value * value)  # even on Fisher's scale, where κ is nearly normal
     return Estimate(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half))
+
+
+def _cell(pair: Pair) -> list[float]:
+    """A step's weight in its place of the four: both yes, the first alone, the second alone, both no."""
+    cell = [0.0] * 4
+    cell[2 * (not pair.said) + (not pair.truth)] = pair.weight
+    return cell
+
+
+def _kappa_of(sums: Sequence[float]) -> float:
+    return cohen_kappa(*sums)
 
 
 def _more(pairs: Sequence[Pair], everyone: Sequence[Pair]) -> int | None:

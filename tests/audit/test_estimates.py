@@ -183,6 +183,19 @@ class TestWeightedIntervals:
             held += estimate.low <= true <= estimate.high
         assert held / 300 > 0.9
 
+    def test_few_questions_that_happen_to_agree_are_no_certainty(self) -> None:
+        """Four questions with the same κ: the interval is that of their 24 steps."""
+        cells = [(True, True)] * 3 + [(True, False)] + [(False, False)] * 2
+        pairs = [Pair(said, truth, question) for question in range(4) for said, truth in cells]
+        alone = [Pair(pair.said, pair.truth, number) for number, pair in enumerate(pairs)]
+        assert rates([*pairs, Pair(True, True, 3)]).kappa.low == pytest.approx(
+            rates([*alone, Pair(True, True, 99)]).kappa.low
+        )
+        found = rates(pairs).kappa
+        assert found.low is not None
+        assert found.high is not None
+        assert found.high - found.low > 0.4
+
     @pytest.mark.parametrize(("good", "tpr", "tnr"), [(0.7, 0.95, 0.6), (0.9, 0.98, 0.5)])
     def test_kappa_covers_in_small_samples(self, good: float, tpr: float, tnr: float) -> None:
         """Thirty to sixty labels, as between auditors: at least 93 %, and never beyond what κ can be."""
