@@ -11,8 +11,8 @@ from bswirl.display import number
 
 METHOD = (
     "Rates are from the random draws alone, each weighted by one over its probability of being drawn; 95 % "
-    "intervals are Wilson's with questions as clusters, those of kappa by leaving out one question or step each. "
-    "docs/method.md tells more."
+    "intervals are Wilson's with questions as clusters, those of kappa by leaving out one question or "
+    "step each. docs/method.md tells more."
 )
 Headings = Sequence[str]
 Lines = Sequence[Sequence[str]]
