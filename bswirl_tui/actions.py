@@ -178,7 +178,6 @@ ACTIONS: tuple[ActionSpec, ...] = (
             ("compare.against", "W", "compare with", "Compare the others' words with this candidate's.", 7),
             ("compare.follow", "enter", "what follows", "Go on to the candidates that follow this one.", 9),
             ("compare.before", "minus", "what led here", "Go back to the candidates of the step before."),
-            ("compare.leave", "escape", "outline", "Go back to the outline.", 20),
         ),
     ),
     *_make(
@@ -218,6 +217,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
             ("view.gold", "s", "gold", "Show or hide the gold solution.", 8),
             ("view.back", "left_square_bracket", "back", "Go back to what you looked at before."),
             ("view.forward", "right_square_bracket", "forward", "Go forward again."),
+            (
+                "compare.leave",
+                "escape",
+                "outline",
+                "Go back to the list that this step was opened from, else from candidates to the outline.",
+                20,
+            ),
             ("view.list", "t", "list", "Show or hide the list of questions.", 12),
             ("view.tour", "T", "tour", "Show or hide the few lines for who is here for the first time."),
             ("view.next_pane", "tab", "pane", "Go to the next pane.", 0, False),
@@ -489,7 +495,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *_make(
         "Curves",
         MOVED,
-        (("moved.open", "l right", "open", "Open this action in its tree.", 1),),
+        (("moved.open", "enter l right", "open", "Open this action in its tree.", 1),),
     ),
     *_make(
         "Form",
@@ -543,6 +549,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (
             ("app.help", "question_mark f1", "help", "Show what the keys do here.", 21, False),
             ("app.commands", "colon ctrl+p", "commands", "Find a command by its name."),
+            (
+                "app.problems",
+                "exclamation_mark",
+                "problems",
+                "Say once more what went wrong last, and what to do about it.",
+            ),
             ("app.refresh", "ctrl+l f5", "refresh", "Read everything anew and redraw."),
             (
                 "app.theme_next",

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.driver import Driver
@@ -25,7 +26,7 @@ from bswirl_tui import actions, glyphs, hangup, keymap
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
 from bswirl_tui.memory import Memory, Place
-from bswirl_tui.screens.dialogs import Confirm, Problem
+from bswirl_tui.screens.dialogs import Confirm, Problem, Shown
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
@@ -40,9 +41,12 @@ from bswirl_tui.themes import (
     ORDER,
     PLAIN,
     THEMES,
+    TITLES,
     fitting_theme,
     palette,
 )
+from bswirl_tui.troubles import Troubles, when_free
+from bswirl_tui.way_back import WayBack
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
 NEXT_REFRESH_SECONDS = 0.5  # between refreshes
+KEY_SECONDS = 0.1  # within which a key has had its effect
 KEEP_SECONDS = 1.0  # until a new place is noted
 START_SECONDS = 2.0  # by which the first screen is there
 
@@ -65,7 +70,6 @@ class BswirlApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.APP)]
     COMMAND_PALETTE_BINDING = "ctrl+p"
     ENABLE_COMMAND_PALETTE = False  # ours opens it; Textual would add keys of its own
-    NOTIFICATION_TIMEOUT = 8
 
     def __init__(
         self,
@@ -92,6 +96,9 @@ class BswirlApp(App[int]):
         self._keeping: Timer | None = None
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
+        self._said_in: KeyBar | None = None  # the newest message
+        self.troubles = Troubles(self)
+        self.way_back = WayBack(self)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = fitting_theme(self.console.color_system, no_color=self.no_color)
@@ -171,18 +178,22 @@ class BswirlApp(App[int]):
         self.link.request(node, key, work, done, failed or self.tell_problem, lane=lane)
 
     def tell_problem(self, error: BswirlError) -> None:
-        """A failure in the background: said beside the work, without stopping it."""
-        text = line(str(error), limit=300).plain
-        self.notify(text, severity="error", markup=False)
+        """A failure in the background: a dialog, which waits while keys are votes or text."""
+        self.troubles.tell(error)
 
     def show_problem(self, error: BswirlError) -> None:
         """A failure of what the user just asked for: a dialog."""
         self.push_screen(Problem(error))
 
     def say(self, message: Text, seconds: float = 6.0) -> None:
-        """Shows a message in the line of keys for a while."""
-        for bar in self.screen.query(KeyBar):
-            bar.say(message, seconds)
+        """Shows a message in the line of keys until the next key; a very long one in a window."""
+        for screen in reversed(self.screen_stack):
+            for bar in screen.query(KeyBar):
+                if bar.say(message, seconds):
+                    self._said_in = bar
+                else:
+                    self.push_screen(Shown("To read", message.plain))
+                return
 
     def warn(self, words: str) -> None:
         """Says in the line of keys why something was not done."""
@@ -199,11 +210,14 @@ class BswirlApp(App[int]):
 
     def vote_failed(self, error: BswirlError) -> None:
         """A vote did not reach the record: it is kept, and the auditor says what to do."""
+        when_free(self, lambda: self._ask_unsent(error))
+
+    def _ask_unsent(self, error: BswirlError) -> None:
         from bswirl_tui.screens.audit_setup import Unsent
 
         sitting = self.sitting
         first = sitting.outbox.first if sitting is not None else None
-        if sitting is None or first is None or isinstance(self.screen, Unsent):
+        if sitting is None or first is None or sitting.outbox.problem is not error:
             return
 
         def answered(answer: str | None) -> None:
@@ -217,10 +231,19 @@ class BswirlApp(App[int]):
         self.push_screen(Unsent(words[0].upper() + words[1:], error.message, error.remedy), answered)
 
     def show_in_tree(self, question_id: int, action_id: int) -> None:
-        """Goes to a step among its siblings on the main screen."""
-        while not isinstance(self.screen, MainScreen):
-            self.pop_screen()
-        self.screen.open_step(question_id, action_id, comparing=True)
+        """Goes to a step among its siblings on the main screen; escape leads back to where one was."""
+        main = self._to_main()
+        main.open_step(question_id, action_id, comparing=True)
+
+    def open_question(self, question_id: int) -> None:
+        """Goes to that question's tree on the main screen; escape leads back to where one was."""
+        self._to_main().open_question(question_id)
+
+    def _to_main(self) -> MainScreen:
+        came_from = self.way_back.set_aside()
+        main = cast(MainScreen, self.screen)  # the first one, which nothing takes away
+        main.came_from(came_from)
+        return main
 
     def leave(self) -> None:
         """Ends the app once every vote is recorded; asks where that does not come about."""
@@ -234,18 +257,12 @@ class BswirlApp(App[int]):
             words = f"{count(len(sitting.outbox), 'vote')} could not be recorded. Leave without?"
             self.push_screen(Confirm("Votes would be lost", words), lambda yes: self.exit(0) if yes else None)
 
-    def open_question(self, question_id: int) -> None:
-        """Goes back to the main screen, with that question's tree."""
-        while not isinstance(self.screen, MainScreen):
-            self.pop_screen()
-        self.screen.open_question(question_id)
-
     # what changes
 
     def on_link_changed(self, event: LinkChanged) -> None:
         was_lost = bool(self.state.problem)
         self.state.problem = "" if event.connected else event.problem or "the owner went away"
-        self._refresh_bars()
+        self.refresh_bars()
         if event.connected and self.sitting is not None:
             self.sitting.outbox.again()
             self.sitting.poke()
@@ -271,6 +288,7 @@ class BswirlApp(App[int]):
         change, self._pending = self._pending, None
         if change.topics & {"questions", "labels", "verdicts", "runs"}:
             self.refresh_state()
+        self.way_back.missed(change)
         for screen in self.screen_stack:
             told = getattr(screen, "project_changed", None)
             if told is not None:
@@ -287,14 +305,23 @@ class BswirlApp(App[int]):
     def _state_read(self, result: tuple[str, dict[str, Any], Iterable[Run]]) -> None:
         self.state.auditor, self.state.stats, runs = result
         self.state.live_runs = [run for run in runs if run.status in LIVE_STATUSES]
-        self._refresh_bars()
+        self.refresh_bars()
 
-    def _refresh_bars(self) -> None:
+    def refresh_bars(self) -> None:
         for screen in self.screen_stack:
             for bar in screen.query(StatusBar):
                 bar.refresh_changed()
 
     # keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key ends the message before it, and then does what it does."""
+        if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
+            if self._said_in is not None:
+                self._said_in.key_pressed()
+            if self.troubles.waiting:
+                self.set_timer(KEY_SECONDS, self.troubles.show)
+        await super().on_event(event)
 
     def action_app_help(self) -> None:
         active = [actions.find(bound.binding.id) for bound in self.screen.active_bindings.values()]
@@ -321,6 +348,10 @@ class BswirlApp(App[int]):
     def action_app_theme_next(self) -> None:
         order = ORDER if not self.no_color else (PLAIN,)
         self.theme = order[(order.index(self.theme) + 1) % len(order)] if self.theme in order else DARK
+        self.say(Text(f"Theme: {TITLES[self.theme]}."))
+
+    def action_app_problems(self) -> None:
+        self.troubles.open()
 
     def action_app_end(self) -> None:
         self.leave()

@@ -31,9 +31,30 @@ class RegistryCommands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for entry, command in self._available():
+            close = closeness(query, entry)
             score = max(matcher.match(entry.description), matcher.match(entry.label))
-            if score > 0:
-                yield Hit(score, _shown(entry), command, text=entry.description, help=entry.group)
+            if close or score > 0:
+                yield Hit(
+                    close * _APART + score, _shown(entry), command, text=entry.description, help=entry.group
+                )
+
+
+_APART = 1000.0  # more than any two letters-in-order scores differ by
+
+
+def closeness(query: str, entry: ActionSpec) -> int:
+    """How well what was typed is this command's name; 0 where only its letters may occur in their order."""
+    words, label = query.casefold().strip(), entry.label.casefold()
+    about = entry.description.casefold()
+    begins = (
+        words == label,
+        label.startswith(words),
+        about.startswith(words),
+        any(part.startswith(words) for part in label.split()),
+        f" {words}" in f" {about}",
+        words in label or words in about,
+    )
+    return next((len(begins) - place for place, fits in enumerate(begins) if fits), 0) if words else 0
 
 
 def _shown(entry: ActionSpec) -> Text:

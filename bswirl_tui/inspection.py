@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.text import Text
 
@@ -79,15 +79,31 @@ def label_paragraphs(detail: ActionDetail, auditor: str, colours: Palette) -> li
     if not detail.labels:
         return [Paragraph(Text("Nobody has labelled this step.", colours.muted))]
     parts: list[Paragraph] = []
+    taken_back = withdrawn_labels(detail.labels)
     for label in sorted(detail.labels, key=lambda label: -(label.label_id or 0)):
         name = label.auditor + (" (you)" if label.auditor == auditor else "")
         sign = Text(label.value, colours.muted if label.value == "withdrawn" else colours.human)
         facts = [line(name, colours.strong, limit=60), Text(_stamp(label.created_at), colours.muted)]
         facts += [Text(words, colours.muted) for words in manner(label)]
+        if (taken := taken_back.get(label.label_id or 0)) is not None:
+            facts.append(Text(f"the label {taken.value} of {_stamp(taken.created_at)}"))
         parts.append(Paragraph(joined(facts, style=colours.faint), sign, indent=10))
         if label.reason:
             parts.append(Paragraph(Text(clean(label.reason)), indent=10))
     return parts
+
+
+def withdrawn_labels(labels: Iterable[Label]) -> dict[int, Label]:
+    """By the number of each withdrawal, the label that it took back: its auditor's newest that stood."""
+    standing: dict[str, list[Label]] = {}
+    found = {}
+    for label in sorted(labels, key=lambda label: label.label_id or 0):
+        theirs = standing.setdefault(label.auditor, [])
+        if label.value != "withdrawn":
+            theirs.append(label)
+        elif theirs:
+            found[label.label_id or 0] = theirs.pop()
+    return found
 
 
 def manner(label: Label) -> list[str]:

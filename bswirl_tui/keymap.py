@@ -26,7 +26,7 @@ PLACES: tuple[frozenset[str], ...] = tuple(
             (actions.APP, actions.RUN, actions.TEXT, actions.LOG),
             (actions.APP, actions.ROUNDS, actions.TEXT),
             (actions.APP, actions.CURVES),
-            (actions.APP, actions.MOVED, actions.ROWS, actions.CHOICE),
+            (actions.APP, actions.MOVED, actions.ROWS),
             (actions.APP, actions.AUDIT, actions.TEXT),
             (actions.APP, actions.REPORT, actions.ROWS, actions.TEXT),
             (actions.APP, actions.CELL, actions.ROWS),

@@ -353,7 +353,7 @@ class Sitting:
             if self._left_over:
                 self._look_for_left_over()
 
-        words = f"your vote {cast.value} on action {item.detail.action.action_id}"
+        words = f"your {vote_words(cast.value)} on action {item.detail.action.action_id}"
         self.outbox.add(Letter(words, work, done, cast, cast.client_uid))
 
     def give_up(self) -> None:
@@ -423,11 +423,11 @@ class Sitting:
         )
         self._forget(entry, cast)
         if entry.casts:
-            words = f"Your vote {entry.now.value} on action {action_id} stands again."
+            words = f"Your {vote_words(entry.now.value)} on action {action_id} stands again."
         else:
             self.looked_at = None
             self._show_again(dataclasses.replace(entry.item, revealed=True))  # its next vote is not blind
-            words = f"Took back your vote {cast.value}."
+            words = f"Took back your {vote_words(cast.value)}."
         self._changed()
         self._said(words)
 
@@ -452,13 +452,18 @@ class Sitting:
                 self._said(f"Took back your label {undone.label.value} on {where}, set outside the queue.")
             else:
                 self._show_again(undone.item)
-                self._said(f"Took back your vote {undone.label.value}, of an earlier sitting.")
+                self._said(f"Took back your {vote_words(undone.label.value)}, of an earlier sitting.")
 
         def work(client: Client) -> tuple[AuditUndo | None, AuditPosition]:
             return client.audit_undo(client_uid=client_uid), client.audit_position()
 
         self.outbox.add(Letter("taking back your newest label", work, done, None, client_uid))
         self._changed()
+
+
+def vote_words(value: str) -> str:
+    """A vote as part of a sentence: `vote 1`, `skip`."""
+    return value if value == "skip" else f"vote {value}"
 
 
 def ask_of(request: Callable[..., Any], node: Any) -> Ask:

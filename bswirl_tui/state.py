@@ -19,6 +19,7 @@ class AppState:
     project_name: str
     auditor: str = ""
     problem: str = ""  # why the owner cannot be reached
+    waiting_problems: int = 0  # failures that nobody has read
     stats: dict[str, Any] = field(default_factory=dict)
     live_runs: Sequence[Run] = ()
     curves: View | None = None  # how curves were looked at last

@@ -17,6 +17,7 @@ LIGHT = "bswirl-light"
 CONTRAST = "bswirl-contrast"
 PLAIN = "ansi-dark"  # Textual's own: the terminal's sixteen colours and its background
 ORDER = (DARK, LIGHT, CONTRAST, PLAIN)
+TITLES = {DARK: "dark", LIGHT: "light", CONTRAST: "high contrast", PLAIN: "the terminal's own colours"}
 _NAMES = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, "plain": PLAIN}  # for $BSWIRL_THEME
 
 

@@ -20,28 +20,37 @@ class Visits:
     """A history: moving about changes the visit, another question or mode begins a new one."""
 
     def __init__(self) -> None:
-        self._visits: list[Visit] = []
+        self._visits: list[tuple[Visit, int | None]] = []  # each with the list that led to it
         self._at = -1
         self._leaving = False
+        self._from: int | None = None  # the list that leads to the next one
 
     @property
     def current(self) -> Visit | None:
-        return self._visits[self._at] if self._visits else None
+        return self._visits[self._at][0] if self._visits else None
 
-    def leave(self) -> None:
-        """What is seen next is a visit of its own, even on the same question."""
+    @property
+    def came_from(self) -> int | None:
+        """The number of the list that led to the current visit; None: a visit before, or nothing."""
+        return self._visits[self._at][1] if self._visits else None
+
+    def leave(self, came_from: int | None = None) -> None:
+        """What is seen next is a visit of its own, even on the same question; a list may have led there."""
         self._leaving = True
+        self._from = came_from
 
     def see(self, visit: Visit) -> None:
         """Takes in what is on screen now. A new visit drops those that one had gone back from."""
-        current, leaving = self.current, self._leaving
-        self._leaving = False
+        current, leaving, came_from = self.current, self._leaving, self._from
+        self._leaving, self._from = False, None
         if visit == current:
+            if came_from is not None:
+                self._visits[self._at] = (visit, came_from)
             return
         if current is not None and not leaving and replace(current, key=visit.key) == visit:
-            self._visits[self._at] = visit
+            self._visits[self._at] = (visit, self.came_from)
             return
-        self._visits = [*self._visits[: self._at + 1], visit][-KEPT:]
+        self._visits = [*self._visits[: self._at + 1], (visit, came_from)][-KEPT:]
         self._at = len(self._visits) - 1
 
     def go(self, direction: int) -> Visit | None:
@@ -49,5 +58,5 @@ class Visits:
         if not 0 <= self._at + direction < len(self._visits):
             return None
         self._at += direction
-        self._leaving = False
-        return self._visits[self._at]
+        self._leaving, self._from = False, None
+        return self.current

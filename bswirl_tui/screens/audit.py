@@ -34,9 +34,18 @@ from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
 
+# What keys do while the short list of reasons is open, as the foot of the screen says; others are not taken.
+WHILE_CHOOSING = frozenset(
+    ("audit_good", "audit_bad", "audit_pick", "audit_guidelines", "audit_reason", "screen_back")
+)
+
+
 class AuditScreen(AuditEntry, SubScreen):
     """Shows a sitting. Votes go their way in the background; the next step is there before they arrive."""
 
+    KEYS_ARE_VOTES = True  # no dialog opens here by itself, except about a vote
+
+    CALLED = "the audit"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.AUDIT)]
 
     def __init__(self, state: AppState, sitting: Sitting) -> None:
@@ -171,7 +180,6 @@ class AuditScreen(AuditEntry, SubScreen):
         self._vote("skip")
 
     def _vote(self, value: str) -> None:
-        self._choosing = False
         item = self.sitting.shown
         if self.sitting.vote(value):
             if item is not None and item.blind:
@@ -210,17 +218,28 @@ class AuditScreen(AuditEntry, SubScreen):
 
     # reasons
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a reason is chosen, nothing votes, moves on or leaves unnamed."""
+        if self._choosing and action.startswith(("audit_", "screen_")):
+            return action in WHILE_CHOOSING
+        return super().check_action(action, parameters)
+
+    def _choose(self, choosing: bool) -> None:
+        """Opens or closes the short list; other keys hold then."""
+        self._choosing = choosing
+        self.refresh_bindings()
+
     def action_audit_reason(self) -> None:
         """The next key picks; on this screen and not in a dialog, so that no fast key goes astray."""
         if self.sitting.shown is not None:
-            self._choosing = not self._choosing
+            self._choose(not self._choosing)
             self._uncover_last()
             self.show_sitting()
 
     def action_audit_pick(self, key: str) -> None:
         if not self._choosing:
             return
-        self._choosing = False
+        self._choose(False)
         place = 9 if key == "0" else int(key) - 1 if key.isdigit() else None
         if place is None:
             self.sitting.give_reason(None)
@@ -233,7 +252,7 @@ class AuditScreen(AuditEntry, SubScreen):
     def _type_reason(self) -> None:
         """A line of words, or the number of one on the short list."""
         sitting, item, entry = self.sitting, self.sitting.shown, self.sitting.looked_at
-        self._choosing = False
+        self._choose(False)
         self.show_sitting()
         if item is None:
             return

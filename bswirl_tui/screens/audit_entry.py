@@ -73,8 +73,10 @@ class AuditEntry(ProjectScreen):
     def _show_queue(self) -> None:
         from bswirl_tui.screens.audit import AuditScreen
 
-        sitting = self.bswirl.sitting
-        if sitting is not None and not isinstance(self.app.screen, AuditScreen):
+        sitting, back = self.bswirl.sitting, self.bswirl.way_back
+        if sitting is None or isinstance(self.app.screen, AuditScreen):
+            return
+        if not back.return_to(back.leading_to(AuditScreen)):  # left for the tree
             self.app.push_screen(AuditScreen(self.state, sitting))
 
     def action_audit_report(self) -> None:

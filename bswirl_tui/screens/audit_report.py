@@ -74,6 +74,7 @@ class ReportRows(RowList):
 class AuditReportScreen(SubScreen):
     """Made off the UI loop, and again when somebody labels."""
 
+    CALLED = "the report"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.REPORT)]
 
     def __init__(self, state: AppState) -> None:
@@ -235,6 +236,7 @@ class CellItems(RowList):
 class CellScreen(SubScreen):
     """The steps of one cell; enter shows one in its tree."""
 
+    CALLED = "the report's steps"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CELL)]
 
     def __init__(self, state: AppState, title: str, items: Sequence[AuditedItem]) -> None:

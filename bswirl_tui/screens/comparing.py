@@ -8,6 +8,7 @@ from bswirl.records import Verdict
 from bswirl_tui.candidates import Comparison
 from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.finding import Finding
+from bswirl_tui.widgets.bars import KeyBar
 from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.tree_view import TreeView
 
@@ -18,6 +19,7 @@ class Comparing(Finding):
     def __init__(self, *about: object) -> None:
         super().__init__(*about)
         self._comparing = False
+        self._shown_way: int | str | None = None  # where the line of keys says that escape leads
         self._verdicts: dict[int, dict[int, Verdict]] = {}  # in force, by state and action
 
     @property
@@ -85,7 +87,6 @@ class Comparing(Finding):
     def _candidate_wanted(self, event: CompareView.CandidateWanted) -> None:
         self.tree_view.goto(event.action_id)
 
-    @on(CompareView.Left)
     def leave_comparing(self) -> None:
         """Back to the outline, with the cursor on the candidate."""
         self.set_comparing(False)
@@ -95,3 +96,39 @@ class Comparing(Finding):
     def show_step(self) -> None:
         """Shows the step under the cursor in the detail pane."""
         raise NotImplementedError
+
+    # where escape leads
+
+    @property
+    def _way_out(self) -> int | str | None:
+        """The number of a list, `outline`, or None where escape leads nowhere."""
+        newest = self.bswirl.way_back.newest
+        if self._comparing and (newest is None or self.visits.came_from is None):
+            return "outline"
+        return newest
+
+    def show_ways(self) -> None:
+        way_out, back = self._way_out, self.bswirl.way_back
+        if way_out == self._shown_way:
+            return
+        self._shown_way = way_out
+        labels = {"compare.leave": f"back to {back.name_of(way_out)}"} if isinstance(way_out, int) else {}
+        self.query_one(KeyBar).name_keys(labels)
+        self.refresh_bindings()
+
+    def on_screen_resume(self) -> None:
+        self.show_ways()
+
+    def action_compare_leave(self) -> None:
+        way_out = self._way_out
+        if isinstance(way_out, int):
+            self.seen()
+            self.bswirl.way_back.return_to(way_out)
+        elif way_out is not None:
+            self.leave_comparing()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is no key here where it leads nowhere."""
+        if action == "compare_leave":
+            return self._way_out is not None
+        return super().check_action(action, parameters)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class ComparisonScreen(SubScreen):
     """What B fixed and what it broke, with the exact McNemar test above."""
 
+    CALLED = "the comparison"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.COMPARISON)]
 
     def __init__(self, state: AppState, a: Evaluation, b: Evaluation) -> None:
@@ -115,6 +116,7 @@ class ComparisonScreen(SubScreen):
 class PairScreen(SubScreen):
     """Both answers to a question, side by side, below the question and its gold answer."""
 
+    CALLED = "both answers"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.PAIR)]
 
     def __init__(self, state: AppState, questions: Sequence[Answered], index: int) -> None:

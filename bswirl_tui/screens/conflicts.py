@@ -95,6 +95,7 @@ class ConflictRows(RowList):
 class ConflictsScreen(SubScreen):
     """The list, and the step under the cursor with everything that was said of it."""
 
+    CALLED = "conflicts"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CONFLICTS)]
 
     def __init__(self, state: AppState) -> None:

@@ -116,6 +116,7 @@ class Finding(Inspecting):
         if outline is not None and key is not None and not self.awaits_tree and self._land_on is None:
             question = outline.tree.question
             self.visits.see(Visit(question.question_id, key, self.comparing))
+            self.show_ways()
             self.bswirl.remember(Place(question.address, key, self.comparing))
 
     def action_view_back(self) -> None:
@@ -124,8 +125,21 @@ class Finding(Inspecting):
     def action_view_forward(self) -> None:
         self._travel(1)
 
+    def came_from(self, number: int | None) -> None:
+        """What is shown next was opened from that list."""
+        if number is not None:
+            self.seen()
+            self.visits.leave(number)
+        self.show_ways()
+
+    def show_ways(self) -> None:
+        """Says in the line of keys where escape leads."""
+        raise NotImplementedError
+
     def _travel(self, direction: int) -> None:
         self.seen()
+        if direction < 0 and self.bswirl.way_back.return_to(self.visits.came_from):
+            return
         visit = self.visits.go(direction)
         if visit is None:
             self.tell("Nothing was seen before this." if direction < 0 else "Nothing was seen after this.")

@@ -25,7 +25,6 @@ WIDE = 110  # cells from which the question has a column
 class MovedList(RowList):
     """A line an action, largest change first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CHOICE)]
     HAS_HEADER = True
 
     def __init__(self) -> None:
@@ -83,6 +82,7 @@ class MovedList(RowList):
 class MovedScreen(SubScreen):
     """Enter opens the action in its tree, on the main screen."""
 
+    CALLED = "moved most"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.MOVED)]
 
     def __init__(self, state: AppState, run_id: int, step: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -10,6 +10,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
+from textual.widgets import Static
 
 from bswirl.records import Run
 from bswirl_tui import actions
@@ -19,6 +20,7 @@ from bswirl_tui.state import AppState
 from bswirl_tui.text import count, duration, fit, joined, line
 from bswirl_tui.themes import Palette, palette
 
+NOTE_LINES = 4  # of a message; a longer one is shown in a window
 BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # classes of a screen by its width
 
 
@@ -55,12 +57,16 @@ class StatusBar(Widget):
         )
         if state.problem:
             right = Text(f"{signs.bad} no owner: trying again", colours.bad)
+        elif state.waiting_problems:
+            key = actions.spec("app.problems").key_display
+            words = count(state.waiting_problems, "problem")
+            right = Text(f"{signs.bad} {words}: {key} says what to do", colours.bad)
         else:
             right = joined([run_words(state.live_runs), stats_words(state.stats)], "   ")
             right.stylize(colours.muted)
         width = self.size.width - 2
         room = width - right.cell_len - 2
-        if room < left.cell_len and not state.problem:
+        if room < left.cell_len and not (state.problem or state.waiting_problems):
             right = run_words(state.live_runs)
             room = width - right.cell_len - 2
         return Text(" ") + fit(left, max(0, room)) + Text("  ") + right
@@ -107,6 +113,12 @@ class KeyBar(Widget):
     message: reactive[Text | None] = reactive(None)
     mode: reactive[Text | None] = reactive(None)  # stands for the keys while they mean something else
     _timer: Timer | None = None
+    _note: Note | None = None
+    _lasting = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._labels: dict[str, str] = {}
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_updated)
@@ -114,15 +126,42 @@ class KeyBar(Widget):
     def _bindings_updated(self, _screen: object) -> None:
         self.refresh()
 
-    def say(self, message: Text, seconds: float = 6.0) -> None:
-        """Shows a message in place of the keys."""
+    def name_keys(self, labels: Mapping[str, str]) -> None:
+        """Actions that are called something else here and now; they come first."""
+        if labels != self._labels:
+            self._labels = dict(labels)
+            self.refresh()
+
+    def say(self, message: Text, seconds: float = 6.0) -> bool:
+        """Shows a message over the keys until the next one; False where it is too long for that.
+
+        One for more than a minute says what goes on, and keys leave it alone.
+        """
+        lines = message.wrap(self.app.console, max(1, self.size.width - 2), no_wrap=False)
+        if len(lines) > NOTE_LINES:
+            return False
+        self.clear()
         self.message = message
-        if self._timer is not None:
-            self._timer.stop()
+        self._lasting = seconds > 60
         self._timer = self.set_timer(seconds, self.clear)
+        if len(lines) > 1:
+            self._note = Note(message)
+            self.screen.mount(self._note)
+        return True
+
+    def key_pressed(self) -> None:
+        """What was said has been read."""
+        if not self._lasting:
+            self.clear()
 
     def clear(self) -> None:
+        """Shows the keys again."""
         self.message = None
+        if self._timer is not None:
+            self._timer.stop()
+        if self._note is not None:
+            self._note.remove()
+            self._note = None
 
     def watch_mode(self, mode: Text | None) -> None:
         """A message from before must not hide what keys mean now."""
@@ -140,16 +179,26 @@ class KeyBar(Widget):
             for active in self.screen.active_bindings.values()
             if (entry := actions.find(active.binding.id)) is not None and entry.footer
         }
-        pieces = {entry.id: _key_piece(entry, colours) for entry in entries.values()}
+        names = {entry.id: self._labels.get(entry.id, entry.label) for entry in entries.values()}
+        pieces = {entry.id: _key_piece(entry, names[entry.id], colours) for entry in entries.values()}
         last = pieces.pop("app.help", Text())
         text, room = Text(" "), self.size.width - 1 - last.cell_len
-        for entry in sorted(entries.values(), key=lambda entry: entry.footer):
+        for entry in sorted(entries.values(), key=lambda one: (one.id not in self._labels, one.footer)):
             piece = pieces.get(entry.id, Text())
             if text.cell_len + piece.cell_len <= room:
                 text.append_text(piece)
         return text.append_text(last)
 
 
-def _key_piece(entry: ActionSpec, colours: Palette) -> Text:
+class Note(Static):
+    """A message of several lines, over the foot of the screen; nothing else moves for it."""
+
+    def __init__(self, message: Text) -> None:
+        message = message.copy()
+        message.no_wrap = False
+        super().__init__(message, markup=False)
+
+
+def _key_piece(entry: ActionSpec, label: str, colours: Palette) -> Text:
     """A key and its name."""
-    return Text.assemble((entry.key_display, colours.accent), (f" {entry.label}  ", colours.muted))
+    return Text.assemble((entry.key_display, colours.accent), (f" {label}  ", colours.muted))

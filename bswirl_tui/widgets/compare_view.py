@@ -33,9 +33,6 @@ class CompareView(LineView):
             super().__init__()
             self.action_id = action_id
 
-    class Left(Message):
-        """Back to the outline."""
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.comparison: Comparison | None = None
@@ -193,9 +190,6 @@ class CompareView(LineView):
         if self.comparison is not None:
             self.against, self.marked = self.comparison.chosen, True
             self._mark()
-
-    def action_compare_leave(self) -> None:
-        self.post_message(self.Left())
 
     def action_move_down(self) -> None:
         if side_by_side.in_columns(self._room):

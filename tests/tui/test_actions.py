@@ -102,7 +102,7 @@ class TestRegistry:
             (actions.APP, actions.COMPARISON, actions.ROWS),
             (actions.APP, actions.PAIR, actions.TEXT),
             (actions.APP, actions.CURVES),
-            (actions.APP, actions.MOVED, actions.ROWS, actions.CHOICE),
+            (actions.APP, actions.MOVED, actions.ROWS),
         ]
         for contexts in together:
             taken: dict[str, set[str]] = defaultdict(set)
