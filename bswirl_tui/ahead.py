@@ -23,12 +23,16 @@ class Ahead:
         self._page: tuple[Query, int, Page] | None = None
         self._tree: Tree | None = None
 
-    def read(self, client: Client, address: str | None) -> tuple[int, int | None]:
+    def read(self, client: Client, address: str | None, *, narrowed: bool) -> tuple[int, int | None]:
         """Where in the list the cursor begins, and the number of the question at `address`, if there is one.
 
-        Without that question the list begins at the first that has steps.
+        Without that question the list begins at the first that has steps. In a narrowed list its place is
+        found later, and only its tree is read now.
         """
         question_id = None if address is None else number_of(client, address)
+        if narrowed and question_id is not None:
+            self._tree = fetch_tree(client, question_id, None)
+            return 0, question_id
         index = first_sampled(client) if question_id is None else place_of(client, question_id)
         number = index // PAGE
         page = fetch_page(client, Query(), number)

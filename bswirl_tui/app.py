@@ -25,7 +25,8 @@ from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui import actions, glyphs, hangup, keymap
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
-from bswirl_tui.memory import Memory, Place
+from bswirl_tui.memory import Memory
+from bswirl_tui.reattaching import Reattaching
 from bswirl_tui.screens.dialogs import Confirm, Problem, Shown
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
@@ -57,7 +58,6 @@ T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
 NEXT_REFRESH_SECONDS = 0.5  # between refreshes
 KEY_SECONDS = 0.1  # within which a key has had its effect
-KEEP_SECONDS = 1.0  # until a new place is noted
 START_SECONDS = 2.0  # by which the first screen is there
 
 
@@ -90,10 +90,8 @@ class BswirlApp(App[int]):
         self.sitting: Sitting | None = None  # at the audit queue
         self._keys_problem = self._take_keys()
         self._memory = memory
-        self.place_before = memory.place() if memory is not None and not fresh else None
+        self.reattaching = Reattaching(self, memory, fresh=fresh)
         self._tour = tour
-        self._place: Place | None = None
-        self._keeping: Timer | None = None
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         self._said_in: KeyBar | None = None  # the newest message
@@ -139,21 +137,19 @@ class BswirlApp(App[int]):
             self.call_after_refresh(self.show_problem, self._keys_problem)
 
     def on_unmount(self) -> None:
-        self._keep_place()
+        self.reattaching.keep()
         self.link.stop()
+
+    def exit(self, *given: Any, **named: Any) -> None:
+        """Notes where one was while it is still there."""
+        self.reattaching.look()
+        super().exit(*given, **named)
 
     # what is remembered
 
-    def remember(self, place: Place) -> None:
-        """Notes where one is, soon: moving on costs no file each time."""
-        self._place = place
-        if self._memory is not None and self._keeping is None:
-            self._keeping = self.set_timer(KEEP_SECONDS, self._keep_place)
-
-    def _keep_place(self) -> None:
-        self._keeping = None
-        if self._memory is not None and self._place is not None:
-            self._memory.keep(self._place)
+    def tell_where(self) -> None:
+        """Says that one is where one was."""
+        self.warn("You are where you were; `bswirl --fresh` begins anew.")
 
     def wants_tour(self) -> bool:
         """Whether the tour offers itself; it does so once to a user."""
@@ -240,10 +236,13 @@ class BswirlApp(App[int]):
         self._to_main().open_question(question_id)
 
     def _to_main(self) -> MainScreen:
-        came_from = self.way_back.set_aside()
-        main = cast(MainScreen, self.screen)  # the first one, which nothing takes away
-        main.came_from(came_from)
-        return main
+        self.main_screen.came_from(self.way_back.set_aside())
+        return self.main_screen
+
+    @property
+    def main_screen(self) -> MainScreen:
+        """The screen below all others, which nothing takes away."""
+        return cast(MainScreen, self.screen_stack[0])
 
     def leave(self) -> None:
         """Ends the app once every vote is recorded; asks where that does not come about."""
@@ -319,6 +318,7 @@ class BswirlApp(App[int]):
         if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
             if self._said_in is not None:
                 self._said_in.key_pressed()
+            self.reattaching.key_pressed()
             if self.troubles.waiting:
                 self.set_timer(KEY_SECONDS, self.troubles.show)
         await super().on_event(event)

@@ -9,19 +9,23 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 _TOUR = "tour-seen"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A question by its address, the line under the cursor, and whether siblings stood side by side."""
+    """Where one was: a question by its address, the line under the cursor, and what lay around it."""
 
     address: str
     key: int
-    comparing: bool = False
+    comparing: bool = False  # siblings stood side by side
+    query: dict[str, Any] = field(default_factory=dict)  # of the list of questions
+    screens: list[dict[str, Any]] = field(default_factory=list)  # that were open over the main one
+    audit: dict[str, Any] = field(default_factory=dict)  # how the newest sitting at the queue was set up
 
 
 class Memory:
@@ -47,9 +51,18 @@ class Memory:
         """Where one was; None where nobody knows."""
         try:
             found = json.loads(self._place_file.read_text(encoding="utf-8"))
-            return Place(str(found["address"]), int(found["key"]), found["comparing"] is True)
-        except (OSError, ValueError, KeyError, TypeError):
+            address, key = str(found["address"]), int(found["key"])
+            query, audit, screens = found.get("query"), found.get("audit"), found.get("screens")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        return Place(
+            address,
+            key,
+            found.get("comparing") is True,
+            query if isinstance(query, dict) else {},
+            [one for one in screens if isinstance(one, dict)] if isinstance(screens, list) else [],
+            audit if isinstance(audit, dict) else {},
+        )
 
     def keep(self, place: Place) -> None:
         """Notes where one is."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bswirl.errors import InputError
 from bswirl_tui.glyphs import glyphs
@@ -33,6 +34,9 @@ SORTS: dict[str, str] = {
 }
 
 
+PLACED_PAGE, SEARCHED = 1000, 5000  # rows that are looked through for one question
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which questions, in which order."""
@@ -43,6 +47,15 @@ class Query:
     filter: str = "all"
     sort: str = "id"
     descending: bool = False
+
+    @classmethod
+    def from_kept(cls, kept: Mapping[str, Any]) -> Query:
+        """From what was kept of one; what cannot be used is left out."""
+        words = {name: value for name, value in kept.items() if isinstance(value, str)}
+        text = {name: words[name] for name in ("search", "dataset", "split") if name in words}
+        listed = {"filter": FILTERS, "sort": SORTS}
+        chosen = {name: words[name] for name, known in listed.items() if words.get(name) in known}
+        return cls(**text, **chosen, descending=kept.get("descending") is True)
 
     @property
     def narrows(self) -> bool:
@@ -96,6 +109,18 @@ def number_of(client: Client, address: str) -> int | None:
         return client.tree(address).question.question_id
     except InputError:
         return None
+
+
+def place_in(client: Client, query: Query, wanted: int) -> int | None:
+    """Where in a narrowed or sorted list that question stands; None where it is not among the first many."""
+    for offset in range(0, SEARCHED, PLACED_PAGE):
+        page, total = query.fetch(client, offset, PLACED_PAGE)
+        numbers = [row.question_id for row in page]
+        if wanted in numbers:
+            return offset + numbers.index(wanted)
+        if offset + PLACED_PAGE >= total:
+            break
+    return None
 
 
 def place_of(client: Client, wanted: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -26,13 +27,16 @@ from bswirl_tui.link import ProjectChanged
 from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Ask, Confirm
-from bswirl_tui.sitting import Entry, Sitting
+from bswirl_tui.sitting import Entry, QueueOptions, Sitting, ask_of
 from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
+if TYPE_CHECKING:
+    from bswirl.audit.records import AuditPosition
+    from bswirl_tui.app import BswirlApp
 
 # What keys do while the short list of reasons is open, as the foot of the screen says; others are not taken.
 WHILE_CHOOSING = frozenset(
@@ -110,6 +114,9 @@ class AuditScreen(AuditEntry, SubScreen):
             self.guide_view.show([Paragraph(Text(clean(found[1])))])
 
         self.bswirl.link.run_beside(self, "audit settings", work, done, self.bswirl.tell_problem)
+
+    def place(self) -> dict[str, Any]:
+        return {"screen": "audit", "options": asdict(self.sitting.options)}
 
     # what is shown
 
@@ -320,3 +327,15 @@ class AuditScreen(AuditEntry, SubScreen):
 
     def action_audit_leave(self) -> None:
         self.app.pop_screen()
+
+
+def new_sitting(app: BswirlApp, options: QueueOptions, position: AuditPosition) -> Sitting:
+    """A sitting of this app's auditor, beginning where they were."""
+    return Sitting(
+        ask_of(app.ask_owner, app),
+        options,
+        position,
+        changed=app.sitting_changed,
+        failed=app.vote_failed,
+        said=app.warn,
+    )

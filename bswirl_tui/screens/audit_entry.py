@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bswirl.audit.records import AuditPosition
+from bswirl_tui import actions
 from bswirl_tui.screens.base import ProjectScreen
-from bswirl_tui.sitting import QueueOptions, Sitting, ask_of
+from bswirl_tui.text import line
 
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.settings.audit import AuditSettings
+    from bswirl_tui.sitting import QueueOptions
 
-clock = time.monotonic
 Found = tuple["AuditSettings", AuditPosition, list[dict[str, Any]]]
 
 
@@ -21,25 +22,44 @@ class AuditEntry(ProjectScreen):
     """The part of a screen that leads into the audit."""
 
     def action_audit_open(self) -> None:
-        """Goes on with this app's sitting; where there is none, asks how to begin one."""
+        """Goes on with this app's sitting, or with the one before; where there is none, asks how to begin."""
         if self.bswirl.sitting is not None:
             self._show_queue()
         else:
-            self.choose_order()
+            self._read_setup(self._go_on)
 
     def choose_order(self) -> None:
         """Asks for the order, then begins or goes on in it."""
+        self._read_setup(self._ask_order)
 
+    def _read_setup(self, done: Callable[[Found], None]) -> None:
         def work(client: Client) -> Found:
             from bswirl.project import load_settings
 
             return load_settings(client.project).audit, client.audit_position(), client.datasets()
 
-        self.bswirl.ask_owner(
-            self, "audit setup", work, self._ask_order, failed=self.bswirl.show_problem, lane="audit"
+        self.bswirl.ask_owner(self, "audit setup", work, done, failed=self.bswirl.show_problem, lane="audit")
+
+    def _go_on(self, found: Found) -> None:
+        """Straight on at the step that an earlier start of the app left."""
+        from bswirl_tui.audit_text import ORDERS
+        from bswirl_tui.reopening import options_kept
+        from bswirl_tui.screens.audit import new_sitting
+
+        settings, position, _ = found
+        if position.item is None or position.order not in ORDERS:
+            self._ask_order(found)
+            return
+        options = options_kept(self.bswirl.reattaching.audit_options, position.order)
+        self.bswirl.sitting = new_sitting(
+            self.bswirl, options or usual_options(settings, position.order), position
         )
+        self._show_queue()
+        key = actions.spec("audit.order").key_display
+        self.bswirl.say(line(f"You go on where you were; {key} opens the set-up."))
 
     def _ask_order(self, found: Found) -> None:
+        from bswirl_tui.screens.audit import new_sitting
         from bswirl_tui.screens.audit_setup import AuditSetup
 
         settings, position, datasets = found
@@ -52,23 +72,11 @@ class AuditEntry(ProjectScreen):
             if sitting is not None:
                 sitting.reorder(options)
             else:
-                self.bswirl.sitting = self._new_sitting(options, position)
+                self.bswirl.sitting = new_sitting(self.bswirl, options, position)
             self._show_queue()
 
         before = sitting.options if sitting is not None else None
         self.app.push_screen(AuditSetup(position, settings, names, before), chosen)
-
-    def _new_sitting(self, options: QueueOptions, position: AuditPosition) -> Sitting:
-        app = self.bswirl
-        return Sitting(
-            ask_of(app.ask_owner, app),
-            options,
-            position,
-            changed=app.sitting_changed,
-            failed=app.vote_failed,
-            said=app.warn,
-            now=clock,
-        )
 
     def _show_queue(self) -> None:
         from bswirl_tui.screens.audit import AuditScreen
@@ -88,3 +96,17 @@ class AuditEntry(ProjectScreen):
         from bswirl_tui.screens.conflicts import ConflictsScreen
 
         self.app.push_screen(ConflictsScreen(self.state))
+
+
+def usual_options(settings: AuditSettings, order: str) -> QueueOptions:
+    """That order as the project's settings have it."""
+    from bswirl_tui.sitting import QueueOptions
+
+    return QueueOptions(
+        order=order,
+        slice=settings.slice,
+        repeats=settings.repeats,
+        overlap=settings.overlap,
+        blind=settings.blind,
+        reserve_minutes=settings.reserve_minutes,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -101,6 +101,8 @@ class AuditReportScreen(SubScreen):
         return self.query_one("#report-about", TextView)
 
     def on_mount(self) -> None:
+        by, votes = self.kept.get("by"), self.kept.get("votes")
+        self.by, self.votes = by if by in GROUPINGS else self.by, votes if votes in VOTES else self.votes
         self.rows.focus()
         self.watch(self.rows, "cursor", self._show_row, init=False)
         self.about.show([BLANK, Paragraph(Text(f"counting{glyphs().ellipsis}", palette(self.app).muted))])
@@ -137,9 +139,17 @@ class AuditReportScreen(SubScreen):
         decided = report.made.drawn.decided
         words = f"{by}{votes}{glyphs().separator}{decided} random draws decided"
         self.rows.show_rows(report.made.rows, f" Judges against people, {words} ")
+        row = self.row_kept(range(len(report.made.rows)))
+        if row is not None:
+            self.rows.place_cursor(row)
         self._show_row()
         if self._stale:
             self._make()
+        if self.kept_within.get("key") in CELLS:
+            self.action_cell(self.kept_within["key"])
+
+    def place(self) -> dict[str, Any]:
+        return {"screen": "report", "by": self.by, "votes": self.votes, "row": self.rows.cursor}
 
     @property
     def row_here(self) -> ReportRow | None:
@@ -211,7 +221,9 @@ class AuditReportScreen(SubScreen):
 
         cell, words = CELLS[key]
         items = row_items(report.record, row, cell, votes=report.made.votes)
-        self.app.push_screen(CellScreen(self.state, f"{who(row)}: {words}", items))
+        screen = CellScreen(self.state, key, f"{who(row)}: {words}", items)
+        screen.kept, self.kept_within = self.kept_within, {}
+        self.app.push_screen(screen)
 
 
 class CellItems(RowList):
@@ -239,8 +251,9 @@ class CellScreen(SubScreen):
     CALLED = "the report's steps"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CELL)]
 
-    def __init__(self, state: AppState, title: str, items: Sequence[AuditedItem]) -> None:
+    def __init__(self, state: AppState, key: str, title: str, items: Sequence[AuditedItem]) -> None:
         super().__init__(state)
+        self._key = key
         self._title = title
         self._items = items
 
@@ -253,6 +266,13 @@ class CellScreen(SubScreen):
         rows = self.query_one(CellItems)
         rows.name_pane(Text(f" {clean(self._title, one_line=True, limit=100)}: {len(self._items):,} "))
         rows.focus()
+        row = self.row_kept([item.action_id for item in self._items])
+        if row is not None:
+            rows.place_cursor(row)
+
+    def place(self) -> dict[str, Any]:
+        here = self._items[self.query_one(CellItems).cursor].action_id if self._items else None
+        return {"screen": "cell", "key": self._key, "row": here}
 
     @on(RowList.Chosen)
     def _chosen(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
 
@@ -21,6 +22,17 @@ class ProjectScreen(Screen[None]):
     def __init__(self, state: AppState) -> None:
         super().__init__()
         self.state = state
+        self.kept: dict[str, Any] = {}  # where one was on it, when it is opened again after a restart
+        self.kept_within: dict[str, Any] = {}  # of the screen that it had opened
+
+    def place(self) -> dict[str, Any] | None:
+        """Where one is, as JSON, for the next start; None: there is no way back to this screen."""
+        return None
+
+    def row_kept(self, ids: Sequence[int | str]) -> int | None:
+        """Which of these rows the cursor was on before the restart. It is said once."""
+        wanted = self.kept.pop("row", None)
+        return ids.index(wanted) if wanted in ids else None
 
     @property
     def bswirl(self) -> BswirlApp:

@@ -54,8 +54,20 @@ class ComparisonScreen(SubScreen):
         return self.query_one(AnsweredList)
 
     def on_mount(self) -> None:
+        kind = self.kept.get("kind")
+        self._kind = kind if kind in KINDS else self._kind
         self.rows.focus()
         self._load()
+
+    def place(self) -> dict[str, Any]:
+        here = self.rows.current
+        return {
+            "screen": "comparison",
+            "a": self._a.run.run_id,
+            "b": self._b.run.run_id,
+            "kind": self._kind,
+            "row": here.question_id if here is not None else None,
+        }
 
     def _load(self) -> None:
         a, b = self._a, self._b
@@ -78,7 +90,14 @@ class ComparisonScreen(SubScreen):
 
     def _show_rows(self) -> None:
         if self._found is not None:
-            self.rows.show_questions(self._found.of_kind(self._kind), self._kind)
+            questions = self._found.of_kind(self._kind)
+            self.rows.show_questions(questions, self._kind)
+            numbers = [question.question_id for question in questions]
+            row, within = self.row_kept(numbers), self.kept_within.pop("row", None)
+            if row is not None:
+                self.rows.place_cursor(row)
+            if within in numbers:
+                self.app.push_screen(PairScreen(self.state, questions, numbers.index(within)))
 
     @on(RowList.Chosen)
     def _chosen(self) -> None:
@@ -132,6 +151,9 @@ class PairScreen(SubScreen):
             yield Rule()
             yield TextView(id="pair-b")
         yield KeyBar()
+
+    def place(self) -> dict[str, Any]:
+        return {"screen": "pair", "row": self.here.question_id}
 
     @property
     def here(self) -> Answered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -131,10 +131,17 @@ class ConflictsScreen(SubScreen):
         if change.topics & {"labels", "verdicts"}:
             self._load()
 
+    def place(self) -> dict[str, Any]:
+        here = self.rows.current
+        return {"screen": "conflicts", "row": here.action_id if here is not None else None}
+
     def _load(self) -> None:
         def done(conflicts: list[Conflict]) -> None:
             self._details.clear()
             self.rows.show_conflicts(conflicts)
+            row = self.row_kept([conflict.action_id for conflict in conflicts])
+            if row is not None:
+                self.rows.place_cursor(row)
             self._show_step()
 
         self.bswirl.ask_owner(self, "conflicts", lambda client: client.audit_conflicts(), done)

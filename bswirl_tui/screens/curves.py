@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -76,6 +77,10 @@ class CurvesScreen(CurveFiles):
     def panel(self) -> PanelSpec | None:
         """The focused panel."""
         return self._panels[self.view.place(self._panels)] if self._panels else None
+
+    def place(self) -> dict[str, Any]:
+        view = asdict(self.view)
+        return {"screen": "curves", "view": {**view, "log": sorted(self.view.log)}}
 
     def on_mount(self) -> None:
         self.grid.focus()

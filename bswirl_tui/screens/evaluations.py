@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -39,7 +39,9 @@ class EvaluationsScreen(SubScreen):
         return self.query_one(EvaluationList)
 
     def on_mount(self) -> None:
-        self._order = ORDERS[0]
+        order = self.kept.get("order")
+        self._order = order if order in ORDERS else ORDERS[0]
+        self.rows.marked = self.kept.get("marked")
         self._found: list[Evaluation] = []
         self.rows.focus()
         self._load()
@@ -53,6 +55,14 @@ class EvaluationsScreen(SubScreen):
 
     def _show(self) -> None:
         self.rows.show_evaluations(sorted_by(self._order, self._found), self._order)
+        row = self.row_kept([one.run.run_id for one in self.rows.evaluations or ()])
+        if row is not None:
+            self.rows.place_cursor(row)
+
+    def place(self) -> dict[str, Any]:
+        here = self.rows.current
+        row = here.run.run_id if here is not None else None
+        return {"screen": "evaluations", "order": self._order, "marked": self.rows.marked, "row": row}
 
     def project_changed(self, change: ProjectChanged) -> None:
         """Reads the list anew when a run moved on."""

@@ -117,7 +117,7 @@ class Finding(Inspecting):
             question = outline.tree.question
             self.visits.see(Visit(question.question_id, key, self.comparing))
             self.show_ways()
-            self.bswirl.remember(Place(question.address, key, self.comparing))
+            self.bswirl.reattaching.see(Place(question.address, key, self.comparing))
 
     def action_view_back(self) -> None:
         self._travel(-1)

@@ -12,16 +12,14 @@ from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widgets import Input
 
-from bswirl.errors import BswirlError
 from bswirl.records import ActionDetail, QuestionShifts, QuestionTree
 from bswirl_tui import actions
-from bswirl_tui.ahead import Ahead, measured_shifts
-from bswirl_tui.glyphs import glyphs
+from bswirl_tui.ahead import measured_shifts
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
-from bswirl_tui.query import FILTERS, SORTS, Query
+from bswirl_tui.query import FILTERS, SORTS
 from bswirl_tui.screens.audit_entry import AuditEntry
-from bswirl_tui.screens.comparing import Comparing
+from bswirl_tui.screens.beginning import Beginning
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.runs_entry import RunsEntry
 from bswirl_tui.state import AppState
@@ -48,15 +46,13 @@ EMPTY_PROJECT = (
 NOTHING_FITS = ("No tree: no question fits.",)
 
 
-class MainScreen(Comparing, RunsEntry, AuditEntry):
+class MainScreen(Beginning, RunsEntry, AuditEntry):
     """What the app opens with."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.MAIN)]
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self._begun = False
-        self._ahead = Ahead()
         self._wanted: int | None = None  # the question whose tree is on screen or on its way
         self._apart: int | None = None  # what the list had selected when another question was opened
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
@@ -96,33 +92,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
     def on_mount(self) -> None:
         self.tree_view.focus()
-        self._begin()
-
-    def _begin(self) -> None:
-        self.tree_view.clear(f"reaching the project{glyphs().ellipsis}")
-        place = self.bswirl.place_before
-
-        def work(client: Client) -> tuple[int, int | None]:
-            return self._ahead.read(client, None if place is None else place.address)
-
-        self.bswirl.ask_owner(self, "start", work, self._started, failed=self._not_started)
-
-    def _started(self, found: tuple[int, int | None]) -> None:
-        index, question_id = found
-        self._begun = True
-        self.bswirl.refresh_state()
-        self.tree_view.clear()
-        place = self.bswirl.place_before
-        if place is not None and question_id is not None:
-            self.land(question_id, place)
-            self.tell("You are where you were; `bswirl --fresh` begins anew.")
-        self.questions.reset(Query(), index)
-        if self.bswirl.wants_tour():
-            self.action_view_tour()
-
-    def _not_started(self, error: BswirlError) -> None:
-        self.tree_view.clear("The project's owner could not be reached.")
-        self.bswirl.show_problem(error)
+        self.begin()
 
     # questions
 
@@ -131,20 +101,23 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         query, page = event.query, event.page
 
         def work(client: Client) -> tuple[list[QuestionRow], int]:
-            return self._ahead.page(client, query, page)
+            return self.ahead.page(client, query, page)
 
         def done(result: tuple[list[QuestionRow], int]) -> None:
             self.questions.set_page(query, page, *result)
             if self.questions.total == 0:
                 self.tree_view.clear(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
                 self.detail_view.show_step(None, ROOT, None)
+                self.bswirl.reattaching.reopen()
 
         self.bswirl.ask_owner(self, f"page {page}", work, done)
 
     @on(QuestionList.QuestionSelected)
     def _question_selected(self, event: QuestionList.QuestionSelected) -> None:
-        self._apart = None
-        self.load_question(event.row.question_id)
+        self._apart = event.row.question_id if self.list_apart else None
+        if not self.list_apart:
+            self.load_question(event.row.question_id)
+        self.list_apart = False
 
     @on(RowList.Chosen, "#questions")
     def _question_chosen(self) -> None:
@@ -161,7 +134,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         run_id = self.shift_run
 
         def work(client: Client) -> tuple[QuestionTree, QuestionShifts]:
-            return self._ahead.tree(client, question_id, run_id)
+            return self.ahead.tree(client, question_id, run_id)
 
         self.bswirl.ask_owner(self, "tree", work, self._tree_read)
 
@@ -170,6 +143,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         self.tree_view.words = self.words
         self.tree_view.show_tree(*found)
         self.arrive(found[0], new=new)
+        self.bswirl.reattaching.reopen()
 
     def reload_shifts(self) -> None:
         outline, run_id = self.tree_view.outline, self.shift_run
@@ -229,9 +203,9 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
     def project_changed(self, change: ProjectChanged) -> None:
         """Reads anew what is on screen and may have changed; cursor and open lines stay."""
-        self._ahead.forget()
-        if not self._begun:
-            self._begin()
+        self.ahead.forget()
+        if not self.begun:
+            self.begin()
             return
         if "metrics" in change.topics:
             self.reload_shifts()
@@ -257,17 +231,13 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
     # keys
 
-    def _show(self, query: Query) -> None:
-        if query != self.questions.query_shown:
-            self.questions.reset(query)
-
     def action_question_filter(self) -> None:
         choices = [Choice(name, name, about) for name, about in FILTERS.items()]
         shown = self.questions.query_shown
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self._show(replace(shown, filter=name))
+                self.show_query(replace(shown, filter=name))
 
         self.app.push_screen(Choose("Show questions", choices, shown.filter), chosen)
 
@@ -277,7 +247,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self._show(shown.sorted_by(name))
+                self.show_query(shown.sorted_by(name))
 
         self.app.push_screen(Choose("Order questions by", choices, shown.sort), chosen)
 
@@ -298,13 +268,13 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
         def chosen(number: str | None) -> None:
             if number is not None:
                 dataset, split = places[int(number)]
-                self._show(replace(shown, dataset=dataset, split=split))
+                self.show_query(replace(shown, dataset=dataset, split=split))
 
         self.app.push_screen(Choose("Dataset", choices, str(current)), chosen)
 
     def action_question_clear(self) -> None:
         self.tree_view.show_words("")
-        self._show(self.questions.query_shown.cleared())
+        self.show_query(self.questions.query_shown.cleared())
 
     def action_question_next(self) -> None:
         self.questions.cursor += 1
@@ -318,7 +288,7 @@ class MainScreen(Comparing, RunsEntry, AuditEntry):
     @on(SearchLine.Changed)
     def _search_changed(self, event: SearchLine.Changed) -> None:
         self.tree_view.show_words(event.words)
-        self._show(replace(self.questions.query_shown, search=event.words))
+        self.show_query(replace(self.questions.query_shown, search=event.words))
 
     @on(SearchLine.Closed)
     def _search_closed(self) -> None:

@@ -104,9 +104,21 @@ class MovedScreen(SubScreen):
             self,
             "moved",
             lambda client: client.moved(run_id, until=step, limit=SHOWN_ACTIONS),
-            rows.show_found,
+            self._read,
             failed=self.bswirl.show_problem,
         )
+
+    def _read(self, found: dict[str, Any]) -> None:
+        rows = self.query_one(MovedList)
+        rows.show_found(found)
+        row = self.row_kept([entry["action_id"] for entry in found["rows"]])
+        if row is not None:
+            rows.place_cursor(row)
+
+    def place(self) -> dict[str, Any]:
+        rows = self.query_one(MovedList)
+        here = rows.found["rows"][rows.cursor]["action_id"] if rows.found and rows.row_count() else None
+        return {"screen": "moved", "run": self._run_id, "step": self._step, "row": here}
 
     @on(RowList.Chosen)
     def _chosen(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual import on
@@ -59,9 +60,36 @@ class RunLog(RunControl):
         def done(lines: list[LogLine]) -> None:
             self._reading = False
             self.log_view.append(lines)
+            self._go_where_one_was()
 
         self._reading = True
         self.bswirl.link.run_beside(self, "log", self._tail.read, done, self.bswirl.tell_problem)
+
+    def _go_where_one_was(self) -> None:
+        """Once, after a restart of the app: to the words searched for and the line that was read."""
+        words, at, path = self.kept.pop("words", None), self.kept.pop("at", None), self._tail.path
+        if isinstance(words, str):
+            self._searched = words
+            self.log_view.search_for(words)
+        if not isinstance(at, int):
+            return
+
+        def work() -> list[LogLine]:
+            return [] if self.log_view.has(at) else part_around(path, at)
+
+        def done(part: list[LogLine]) -> None:
+            if part:
+                self.log_view.show_part(part)
+            if self.log_view.has(at):
+                self.log_view.go_to(at)
+            self.name_log()
+
+        self.bswirl.link.run_beside(self, "log place", work, done, self.bswirl.tell_problem)
+
+    @property
+    def log_place(self) -> dict[str, Any]:
+        """Where one reads, for the next start."""
+        return {"words": self._searched, "at": self.log_view.place}
 
     @on(LogView.TailWanted)
     def _back_to_tail(self) -> None:

@@ -83,8 +83,13 @@ class RunView(RunLog):
     def run_here(self) -> Run:
         return self._run
 
+    def place(self) -> dict[str, Any]:
+        pane = next((place for place, pane in enumerate(self._panes) if pane.has_focus), 0)
+        return {"screen": "run", "run": self._run.run_id, "pane": pane, **self.log_place}
+
     def on_mount(self) -> None:
-        self._panes[0].focus()
+        pane = self.kept.get("pane", 0)
+        self._panes[min(max(pane, 0), len(self._panes) - 1) if isinstance(pane, int) else 0].focus()
         self._arrange()
         self._show_run()
         self.begin_log()

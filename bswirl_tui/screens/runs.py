@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -65,7 +65,17 @@ class RunsScreen(RunsEntry, RunControl, RoundsControl):
         def read(client: Client) -> tuple[list[Run], list[RoundsWork]]:
             return client.runs(limit=SHOWN_RUNS), rounds_of(client.project)
 
-        self.bswirl.ask_owner(self, "runs", read, lambda found: self.runs.show_runs(*found))
+        self.bswirl.ask_owner(self, "runs", read, self._read)
+
+    def _read(self, found: tuple[list[Run], list[RoundsWork]]) -> None:
+        self.runs.show_runs(*found)
+        row = self.row_kept(self.runs.row_ids)
+        if row is not None:
+            self.runs.place_cursor(row)
+
+    def place(self) -> dict[str, Any]:
+        ids = self.runs.row_ids
+        return {"screen": "runs", "row": ids[self.runs.cursor] if ids else None}
 
     def _look(self) -> None:
         """Shows the rounds as their records say, where that changed."""

@@ -126,6 +126,14 @@ class LogView(TextView):
         return self._end_of(max(0, bisect_right(self._starts, bottom - 1) - 1))
 
     @property
+    def place(self) -> int | None:
+        """The byte of the file where one reads: what was found, else the first line in sight."""
+        if self.following or not self._starts:
+            return None
+        top = max(0, bisect_right(self._starts, self.scroll_offset.y) - 1)
+        return self.lines[top if self._found is None else self._found].at
+
+    @property
     def found_line(self) -> tuple[int, int] | None:
         """Where in the file the line that was found begins, and where the one after it does."""
         if self._found is None:

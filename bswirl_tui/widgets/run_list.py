@@ -62,6 +62,11 @@ class RunList(RowList):
     def _row(self) -> Listed | None:
         return self._rows[self.cursor] if self.cursor < len(self._rows) else None
 
+    @property
+    def row_ids(self) -> list[int | str]:
+        """What tells each line from the others: a run's number, the start of rounds."""
+        return [row.begun if isinstance(row, RoundsWork) else row.run_id for row in self._rows]
+
     def show_runs(self, runs: list[Run], works: Sequence[RoundsWork] = ()) -> None:
         """Replaces the list; the cursor stays where it was."""
         before = _name(self._row)

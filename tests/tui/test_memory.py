@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.project import Project
-from bswirl_tui import app as app_module
+from bswirl_tui import reattaching
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.memory import Memory, Place
 from bswirl_tui.screens.main import MainScreen
@@ -64,7 +64,7 @@ class TestPlace:
         self, shared: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A line that drops takes the app away before it can say goodbye."""
-        monkeypatch.setattr(app_module, "KEEP_SECONDS", 0.01)
+        monkeypatch.setattr(reattaching, "KEEP_SECONDS", 0.01)
         async with started(shared, tmp_path, tour=False) as pilot:
             await press(pilot, "J")
             address = where(pilot)[0]
