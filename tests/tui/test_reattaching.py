@@ -1,0 +1,357 @@
+"""Reattaching shows where one was: the list's filter, and the screen that was open, as it was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from bswirl.client import Client, connect
+from bswirl.errors import InputError
+from bswirl.project import Project
+from bswirl_tui import query as query_module
+from bswirl_tui.app import BswirlApp
+from bswirl_tui.memory import Memory, Place
+from bswirl_tui.query import Query
+from bswirl_tui.reopening import made
+from bswirl_tui.screens.audit import AuditScreen
+from bswirl_tui.screens.audit_setup import AuditSetup
+from bswirl_tui.screens.curves import CurvesScreen
+from bswirl_tui.screens.main import MainScreen
+from bswirl_tui.screens.moved import MovedScreen
+from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.sitting import QueueOptions
+from bswirl_tui.widgets.row_list import RowList
+from tests.tui import content, evaluated
+from tests.tui.driving import NARROW, WIDE, main_screen, press, says, settled, shown, typed, until
+from tests.tui.terminal import Terminal
+from tests.tui.test_audit_report import audit_all
+from tests.tui.trained import trained
+
+SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with runs of every kind that has a screen, labels and conflicts."""
+    folder = tmp_path_factory.mktemp("rich")
+    project = Project.create(folder / "pens")
+    with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
+        content.fill(alice)
+        trained(alice, folder / "train", 1)
+        evaluated.evaluation(alice, folder / "a", "demo", evaluated.BEFORE, number=1)
+        evaluated.evaluation(alice, folder / "b", "demo@7", evaluated.AFTER, number=2)
+        trained(alice, folder / "train2", 2)
+        audit_all(bob)
+        for action in (2, 3, 5):
+            alice.set_label(action, "1")
+            bob.set_label(action, "0")
+        yield project
+        alice.stop_owner()
+
+
+@asynccontextmanager
+async def sitting_down(
+    project: Project, folder: Path, size: tuple[int, int] = NARROW, **how: Any
+) -> AsyncIterator[Pilot[int]]:
+    """The app with a memory in that folder; it ends as when the terminal goes away."""
+    app = BswirlApp(project, "alice", memory=Memory(project.root, folder), tour=False, **how)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield pilot
+        app.exit(129)
+
+
+def stack(pilot: Pilot[Any]) -> list[str]:
+    return [type(screen).__name__ for screen in pilot.app.screen_stack[1:]]
+
+
+def seen(pilot: Pilot[Any]) -> list[str]:
+    """What the top screen shows, its foot left out."""
+    return shown(pilot).splitlines()[:-1]
+
+
+class TestScreens:
+    """What was open is open again, over the main screen."""
+
+    @SIZES
+    @pytest.mark.parametrize(
+        ("keys", "screens"),
+        [
+            (("C", "j", "j"), ["ConflictsScreen"]),
+            (("v", "j", "j"), ["RunsScreen"]),
+            (("M", "j", "space", "o", "k"), ["EvaluationsScreen"]),
+            (
+                ("M", "j", "space", "k", "enter", "j", "j", "enter", "K"),
+                ["EvaluationsScreen", "ComparisonScreen", "PairScreen"],
+            ),
+            (("v", "j", "j", "enter", "tab"), ["RunsScreen", "RunView"]),
+        ],
+        ids=lambda given: "-".join(given),
+    )
+    async def test_lists(
+        self, rich: Project, tmp_path: Path, size: tuple[int, int], keys: tuple[str, ...], screens: list[str]
+    ) -> None:
+        """With the cursor on its row."""
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await press(pilot, *keys)
+            assert stack(pilot) == screens
+            before = seen(pilot)
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await until(pilot, lambda: stack(pilot) == screens)
+            await until(pilot, lambda: seen(pilot) == before)
+            assert "You are where you were" in says(pilot) or len(screens) > 2
+            await press(pilot, *["escape"] * len(screens))
+            assert isinstance(pilot.app.screen, MainScreen)
+
+    @SIZES
+    async def test_report_and_cell(self, rich: Project, tmp_path: Path, size: tuple[int, int]) -> None:
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await press(pilot, "A", "b", "b")
+            await until(pilot, lambda: "step 2" in shown(pilot))
+            await press(pilot, "j", "1", "j")
+            before, screens = seen(pilot), stack(pilot)
+            assert screens == ["AuditReportScreen", "CellScreen"]
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await until(pilot, lambda: stack(pilot) == screens)
+            assert seen(pilot) == before
+            await press(pilot, "escape")
+            assert pilot.app.screen.rows.cursor == 1  # type: ignore[attr-defined]
+            assert "by depth" in shown(pilot)
+
+    @SIZES
+    async def test_curves(self, rich: Project, tmp_path: Path, size: tuple[int, int]) -> None:
+        """Runs, panel, cursor, zoom, smoothing, scale and filter."""
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await press(pilot, "V")
+            screen = pilot.app.screen
+            assert isinstance(screen, CurvesScreen)
+            await until(pilot, lambda: bool(screen.curves))
+            await press(pilot, "r", "j", "space", "enter")
+            await until(pilot, lambda: len(screen.curves) == 2)
+            await press(pilot, "slash")
+            await typed(pilot, "kl|shift|loss")
+            await press(pilot, "enter", "tab", "s", "y", "h", "h", "plus", "z")
+            view, before = screen.view, seen(pilot)
+            assert view.log
+            assert view.window is not None
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await until(pilot, lambda: stack(pilot) == ["CurvesScreen"])
+            again = pilot.app.screen
+            assert isinstance(again, CurvesScreen)
+            await until(pilot, lambda: len(again.curves) == 2)
+            assert again.view == view
+            assert seen(pilot) == before
+            await press(pilot, "m", "enter", "j")
+            assert isinstance(pilot.app.screen, MovedScreen)
+            moved = seen(pilot)
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await until(pilot, lambda: stack(pilot) == ["CurvesScreen", "MovedScreen"])
+            await until(pilot, lambda: pilot.app.screen.query_one(RowList).cursor == 1)
+            assert seen(pilot) == moved
+
+    async def test_log_that_was_searched(self, rich: Project, tmp_path: Path) -> None:
+        with connect(rich) as client:
+            log = Path(client.run(5).folder) / "log"
+        log.write_text("".join(f"line {number}\n" for number in range(500)) + "needle here\n" + "end\n" * 200)
+        async with sitting_down(rich, tmp_path, WIDE) as pilot:
+            await press(pilot, "v", "enter")
+            view = pilot.app.screen
+            assert isinstance(view, RunView)
+            assert view.run_here.run_id == 5
+            await until(pilot, lambda: "end" in shown(pilot))
+            await press(pilot, "slash")
+            await typed(pilot, "needle")
+            await press(pilot, "enter")
+            await until(pilot, lambda: "needle here" in shown(pilot))
+        async with sitting_down(rich, tmp_path, WIDE) as pilot:
+            await until(pilot, lambda: stack(pilot) == ["RunsScreen", "RunView"])
+            await until(pilot, lambda: "needle here" in shown(pilot))
+            view = pilot.app.screen
+            assert isinstance(view, RunView)
+            assert view.log_view.has_focus
+            assert not view.log_view.following
+
+    async def test_what_is_gone_is_passed_over(
+        self, rich: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Silently: the screens below it are there, and no dialog is."""
+        async with sitting_down(rich, tmp_path) as pilot:
+            await press(pilot, "v", "enter")
+            assert stack(pilot) == ["RunsScreen", "RunView"]
+
+        def gone(_self: Client, _run: int) -> Any:
+            raise InputError("there is no such run", "look")
+
+        monkeypatch.setattr(Client, "run", gone)
+        async with sitting_down(rich, tmp_path) as pilot:
+            await until(pilot, lambda: stack(pilot) == ["RunsScreen"])
+
+    @pytest.mark.parametrize(
+        "screens",
+        [
+            [{}],
+            [{"screen": "attic"}],
+            [{"screen": "run", "run": "x"}],
+            [{"screen": "run", "run": 999}],
+            [{"screen": "curves", "view": {"runs": [999]}}],
+            [{"screen": "curves", "view": {"runs": [2], "half_life": 7}}],
+            [{"screen": "curves", "view": {"runs": [2], "pattern": "("}}],
+            [{"screen": "audit", "options": {"order": "random"}}],
+            [{"screen": "audit", "options": None}],
+            [{"screen": "comparison", "a": 3}],
+        ],
+        ids=str,
+    )
+    async def test_what_cannot_be_opened(
+        self, rich: Project, tmp_path: Path, screens: list[dict[str, Any]]
+    ) -> None:
+        Memory(rich.root, tmp_path).keep(Place("shop:q01", 0, screens=screens))
+        async with sitting_down(rich, tmp_path) as pilot:
+            assert stack(pilot) == []
+            outline = main_screen(pilot).tree_view.outline
+            assert outline is not None
+            assert outline.tree.question.address == "shop:q01"
+
+    async def test_fresh(self, rich: Project, tmp_path: Path) -> None:
+        async with sitting_down(rich, tmp_path) as pilot:
+            await press(pilot, "C")
+        async with sitting_down(rich, tmp_path, fresh=True) as pilot:
+            assert stack(pilot) == []
+        async with sitting_down(rich, tmp_path) as pilot:  # and that is where one was last
+            assert stack(pilot) == []
+
+    def test_fields_that_a_version_does_not_know(self) -> None:
+        assert made(QueueOptions, {"order": "depth", "blind": 0, "new": 1}) == QueueOptions(
+            "depth", blind=False
+        )
+        with pytest.raises(TypeError):
+            made(QueueOptions, [1])
+        with pytest.raises(ValueError, match="could not convert"):
+            made(QueueOptions, {"slice": "much"})
+
+
+class TestList:
+    """The questions that were listed are listed."""
+
+    @SIZES
+    async def test_filter_and_order(self, shared: Project, tmp_path: Path, size: tuple[int, int]) -> None:
+        async with sitting_down(shared, tmp_path, size) as pilot:
+            await press(pilot, "f", "j", "j", "j", "j", "enter", "o", "j", "j", "enter", "J", "j")
+            query = main_screen(pilot).questions.query_shown
+            assert query.narrows
+            assert query.sort != "id"
+            before = seen(pilot)
+        async with sitting_down(shared, tmp_path, size) as pilot:
+            await until(pilot, lambda: main_screen(pilot).questions.query_shown == query)
+            assert seen(pilot) == before
+            await press(pilot, "c")
+            assert not main_screen(pilot).questions.query_shown.narrows
+
+    async def test_search(self, shared: Project, tmp_path: Path) -> None:
+        """With the matches marked, and `n` going on."""
+        async with sitting_down(shared, tmp_path) as pilot:
+            await press(pilot, "slash")
+            await typed(pilot, "=")
+            await press(pilot, "enter", "n")
+            before = seen(pilot)
+        async with sitting_down(shared, tmp_path) as pilot:
+            await until(pilot, lambda: main_screen(pilot).words == "=")
+            assert seen(pilot) == before
+            key = main_screen(pilot).tree_view.key
+            await press(pilot, "n")
+            assert main_screen(pilot).tree_view.key != key
+
+    async def test_question_beyond_the_list(
+        self, shared: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its tree stays on screen though the list begins elsewhere."""
+        monkeypatch.setattr(query_module, "SEARCHED", 0)
+        Memory(shared.root, tmp_path).keep(
+            Place("shop:q03", 0, query={"sort": "address", "descending": True})
+        )
+        async with sitting_down(shared, tmp_path) as pilot:
+            await until(pilot, lambda: main_screen(pilot).questions.selected is not None)
+            outline = main_screen(pilot).tree_view.outline
+            assert outline is not None
+            assert outline.tree.question.address == "shop:q03"
+            assert not main_screen(pilot).awaits_tree
+            await press(pilot, "J")
+            after = main_screen(pilot).tree_view.outline
+            assert after is not None
+            assert after.tree.question.address != "shop:q03"
+
+    def test_what_was_kept(self) -> None:
+        query = Query("a", "d", "train", "live", "reward", True)
+        assert Query.from_kept({"search": "a", "dataset": "d", "split": "train"}) == Query("a", "d", "train")
+        assert Query.from_kept({"filter": "live", "sort": "reward", "descending": True}) == Query(
+            filter=query.filter, sort=query.sort, descending=True
+        )
+        assert Query.from_kept({"filter": "odd", "sort": ["id"], "search": 3, "descending": "yes"}) == Query()
+
+
+class TestAudit:
+    """The queue goes straight on."""
+
+    @SIZES
+    async def test_it_was_open(self, project: Project, tmp_path: Path, size: tuple[int, int]) -> None:
+        """At the step that was on screen, as the queue was set up."""
+        async with sitting_down(project, tmp_path, size) as pilot:
+            await press(pilot, "a", "j", "enter", "1")
+            queue = pilot.app.screen
+            assert isinstance(queue, AuditScreen)
+            assert queue.sitting.current is not None
+            step, options = queue.sitting.current.draw_id, queue.sitting.options
+            assert options.order != "random"
+        async with sitting_down(project, tmp_path, size) as pilot:
+            await until(pilot, lambda: stack(pilot) == ["AuditScreen"])
+            queue = pilot.app.screen
+            assert isinstance(queue, AuditScreen)
+            assert queue.sitting.current is not None
+            assert queue.sitting.current.draw_id == step
+            assert queue.sitting.options == options
+            await press(pilot, "q")
+        async with sitting_down(project, tmp_path, size) as pilot:
+            assert stack(pilot) == []
+            await press(pilot, "a")
+            queue = pilot.app.screen
+            assert isinstance(queue, AuditScreen)
+            assert queue.sitting.current is not None
+            assert queue.sitting.current.draw_id == step
+            assert queue.sitting.options == options
+            assert "O opens the set-up" in says(pilot)
+            await press(pilot, "O")
+            assert isinstance(pilot.app.screen, AuditSetup)
+
+    async def test_memory_was_lost(self, project: Project, tmp_path: Path) -> None:
+        """The order is in the record; the rest is as the settings have it."""
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "a", "j", "enter", "1")
+            order = pilot.app.sitting.options.order  # type: ignore[attr-defined]
+        async with sitting_down(project, tmp_path / "other") as pilot:
+            await press(pilot, "a")
+            assert isinstance(pilot.app.screen, AuditScreen)
+            assert pilot.app.screen.sitting.options == QueueOptions(order)
+
+    async def test_first_time(self, project: Project, tmp_path: Path) -> None:
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "a")
+            assert isinstance(pilot.app.screen, AuditSetup)
+
+
+def test_a_killed_terminal(rich: Project, tmp_path: Path) -> None:
+    """In a real one: the line drops with the conflicts on screen, and they are there again."""
+    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    with Terminal(rich.root, options=(), **state) as terminal:
+        terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+        terminal.press(b"C")
+        terminal.wait_for(b"Conflicts 3")
+        terminal.close()
+        terminal.ended()
+    with Terminal(rich.root, options=(), **state) as terminal:
+        terminal.wait_for(b"Conflicts 3")
+        terminal.wait_for(b"where you were")
