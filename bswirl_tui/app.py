@@ -46,7 +46,7 @@ from bswirl_tui.themes import (
     fitting_theme,
     palette,
 )
-from bswirl_tui.troubles import Troubles, when_free
+from bswirl_tui.troubles import Troubles
 from bswirl_tui.way_back import WayBack
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
@@ -203,28 +203,6 @@ class BswirlApp(App[int]):
             show = getattr(screen, "show_sitting", None)
             if show is not None:
                 show()
-
-    def vote_failed(self, error: BswirlError) -> None:
-        """A vote did not reach the record: it is kept, and the auditor says what to do."""
-        when_free(self, lambda: self._ask_unsent(error))
-
-    def _ask_unsent(self, error: BswirlError) -> None:
-        from bswirl_tui.screens.audit_setup import Unsent
-
-        sitting = self.sitting
-        first = sitting.outbox.first if sitting is not None else None
-        if sitting is None or first is None or sitting.outbox.problem is not error:
-            return
-
-        def answered(answer: str | None) -> None:
-            if answer == "again":
-                sitting.outbox.again()
-            elif answer == "drop":
-                sitting.give_up()
-
-        behind = len(sitting.outbox) - 1
-        words = first.words + (f", and {behind} after it" if behind else "")
-        self.push_screen(Unsent(words[0].upper() + words[1:], error.message, error.remedy), answered)
 
     def show_in_tree(self, question_id: int, action_id: int) -> None:
         """Goes to a step among its siblings on the main screen; escape leads back to where one was."""

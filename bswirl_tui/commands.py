@@ -35,11 +35,11 @@ class RegistryCommands(Provider):
             score = max(matcher.match(entry.description), matcher.match(entry.label))
             if close or score > 0:
                 yield Hit(
-                    close * _APART + score, _shown(entry), command, text=entry.description, help=entry.group
+                    close * APART + score, _shown(entry), command, text=entry.description, help=entry.group
                 )
 
 
-_APART = 1000.0  # more than any two letters-in-order scores differ by
+APART = 1000.0  # more than any two letters-in-order scores differ by
 
 
 def closeness(query: str, entry: ActionSpec) -> int:

@@ -25,12 +25,14 @@ from bswirl_tui.audit_text import (
 )
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.screens.audit_entry import AuditEntry
+from bswirl_tui.screens.audit_setup import Unsent
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Ask, Confirm
 from bswirl_tui.sitting import Entry, QueueOptions, Sitting, ask_of
 from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
+from bswirl_tui.troubles import when_free
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
@@ -336,6 +338,24 @@ def new_sitting(app: BswirlApp, options: QueueOptions, position: AuditPosition) 
         options,
         position,
         changed=app.sitting_changed,
-        failed=app.vote_failed,
+        failed=lambda error: when_free(app, lambda: ask_unsent(app, error)),
         said=app.warn,
     )
+
+
+def ask_unsent(app: BswirlApp, error: BswirlError) -> None:
+    """A vote did not reach the record: it is kept, and the auditor says what to do."""
+    sitting = app.sitting
+    first = sitting.outbox.first if sitting is not None else None
+    if sitting is None or first is None or sitting.outbox.problem is not error:
+        return
+
+    def answered(answer: str | None) -> None:
+        if answer == "again":
+            sitting.outbox.again()
+        elif answer == "drop":
+            sitting.give_up()
+
+    behind = len(sitting.outbox) - 1
+    words = first.words + (f", and {behind} after it" if behind else "")
+    app.push_screen(Unsent(words[0].upper() + words[1:], error.message, error.remedy), answered)

@@ -6,9 +6,11 @@ from collections import defaultdict
 
 import pytest
 from textual.dom import DOMNode
+from textual.fuzzy import Matcher
 
 from bswirl_tui import actions
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.commands import APART, closeness
 from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_report import AuditReportScreen, CellScreen
 from bswirl_tui.screens.audit_setup import AuditSetup
@@ -124,3 +126,34 @@ class TestRegistry:
     def test_keys_are_written_as_people_do(self, key: str, shown: str) -> None:
         """Signs as signs, control as ^."""
         assert actions.display_key(key) == shown
+
+
+class TestPalette:
+    """Whoever types a command's name finds it first."""
+
+    @pytest.mark.parametrize("spec", actions.ACTIONS, ids=lambda spec: spec.id)
+    def test_its_name_comes_first(self, spec: actions.ActionSpec) -> None:
+        """Before whatever else holds these letters; a beginning of the name, too."""
+        fuzzy = Matcher(spec.label)
+        others = [one for one in actions.ACTIONS if one.label.casefold() != spec.label.casefold()]
+        least = closeness(spec.label, spec) * APART
+        for other in others:
+            score = closeness(spec.label, other) * APART
+            assert least > score + max(fuzzy.match(other.description), fuzzy.match(other.label))
+
+    @pytest.mark.parametrize(
+        ("words", "better", "worse"),
+        [
+            ("report", "audit.report", "report.by"),
+            ("Report", "audit.report", "audit.open"),
+            ("curv", "curves.show", "runs.show"),
+            ("evaluations", "evaluations.show", "evaluations.mark"),
+            ("log", "log.search", "app.theme_next"),
+            ("theme", "app.theme_next", "label.reason"),
+        ],
+    )
+    def test_closer(self, words: str, better: str, worse: str) -> None:
+        assert closeness(words, actions.spec(better)) > closeness(words, actions.spec(worse))
+
+    def test_nothing_typed(self) -> None:
+        assert closeness(" ", actions.spec("audit.report")) == 0

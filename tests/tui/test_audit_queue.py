@@ -158,6 +158,31 @@ class TestVotes:
                     await press(pilot, "escape")
                 assert "1 good" in says(pilot)
 
+    async def test_no_other_key_acts_while_reasons_are_open(self, project: Project, bob: Client) -> None:
+        """What the foot does not name neither votes nor moves on nor leaves."""
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "1")
+            step = action_here(pilot)
+            await press(
+                pilot, "r", "u", "s", "f", "c", "enter", "space", "backspace", "m", "o", "q", "O", "A", "C"
+            )
+            assert action_here(pilot) == step
+            assert "a number gives the reason" in says(pilot)
+            assert not sitting(pilot).flagged
+            assert sitting(pilot).advance
+            await press(pilot, "2", "u")
+        found = [(label.value, label.reason) for label in reversed(bob.labels())]
+        assert found == [("1", None), ("unsure", "wrong quantity")]
+
+    async def test_a_skip_is_taken_back_in_its_own_words(self, project: Project) -> None:
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "s", "backspace")
+            assert "Took back your skip." in says(pilot)
+            await press(pilot, "1", "backspace")
+            assert "Took back your vote 1." in says(pilot)
+
     @pytest.mark.parametrize("width", [40, 80, 200])
     async def test_reasons_stay_beside_their_numbers(self, project: Project, width: int) -> None:
         """Lines are broken between reasons alone."""

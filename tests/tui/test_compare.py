@@ -256,7 +256,8 @@ class TestReading:
             assert "withdrawn" in text
             assert "blind" in text
             assert "no [/units]" in text
-            assert "UTC" in text
+            assert text.count("UTC") == 3
+            assert "UTC · the label 0 of 2" in text
 
     async def test_logprobs_by_sample(self, project: Project, tmp_path: Path) -> None:
         """Sums and means; why an imported sample has no tokens."""

@@ -14,6 +14,7 @@ from bswirl.client import Client, connect
 from bswirl.errors import InputError
 from bswirl.project import Project
 from bswirl_tui import query as query_module
+from bswirl_tui import runs_text
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.memory import Memory, Place
 from bswirl_tui.query import Query
@@ -78,25 +79,32 @@ def seen(pilot: Pilot[Any]) -> list[str]:
 class TestScreens:
     """What was open is open again, over the main screen."""
 
-    @SIZES
     @pytest.mark.parametrize(
-        ("keys", "screens"),
+        ("size", "keys", "screens"),
         [
-            (("C", "j", "j"), ["ConflictsScreen"]),
-            (("v", "j", "j"), ["RunsScreen"]),
-            (("M", "j", "space", "o", "k"), ["EvaluationsScreen"]),
+            (NARROW, ("C", "j", "j"), ["ConflictsScreen"]),
+            (WIDE, ("v", "j", "j"), ["RunsScreen"]),
+            (NARROW, ("M", "j", "space", "o", "k"), ["EvaluationsScreen"]),
             (
+                WIDE,
                 ("M", "j", "space", "k", "enter", "j", "j", "enter", "K"),
                 ["EvaluationsScreen", "ComparisonScreen", "PairScreen"],
             ),
-            (("v", "j", "j", "enter", "tab"), ["RunsScreen", "RunView"]),
+            (NARROW, ("v", "j", "j", "enter", "tab"), ["RunsScreen", "RunView"]),
         ],
-        ids=lambda given: "-".join(given),
+        ids=["conflicts", "runs", "evaluations", "pair", "run"],
     )
     async def test_lists(
-        self, rich: Project, tmp_path: Path, size: tuple[int, int], keys: tuple[str, ...], screens: list[str]
+        self,
+        rich: Project,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        size: tuple[int, int],
+        keys: tuple[str, ...],
+        screens: list[str],
     ) -> None:
         """With the cursor on its row."""
+        monkeypatch.setattr(runs_text, "age", lambda stamp, now: "5m")
         async with sitting_down(rich, tmp_path, size) as pilot:
             await press(pilot, *keys)
             assert stack(pilot) == screens
@@ -104,19 +112,18 @@ class TestScreens:
         async with sitting_down(rich, tmp_path, size) as pilot:
             await until(pilot, lambda: stack(pilot) == screens)
             await until(pilot, lambda: seen(pilot) == before)
-            assert "You are where you were" in says(pilot) or len(screens) > 2
+            assert "You are where you were" in says(pilot) or screens[-1] == "PairScreen"
             await press(pilot, *["escape"] * len(screens))
             assert isinstance(pilot.app.screen, MainScreen)
 
-    @SIZES
-    async def test_report_and_cell(self, rich: Project, tmp_path: Path, size: tuple[int, int]) -> None:
-        async with sitting_down(rich, tmp_path, size) as pilot:
+    async def test_report_and_cell(self, rich: Project, tmp_path: Path) -> None:
+        async with sitting_down(rich, tmp_path) as pilot:
             await press(pilot, "A", "b", "b")
             await until(pilot, lambda: "step 2" in shown(pilot))
             await press(pilot, "j", "1", "j")
             before, screens = seen(pilot), stack(pilot)
             assert screens == ["AuditReportScreen", "CellScreen"]
-        async with sitting_down(rich, tmp_path, size) as pilot:
+        async with sitting_down(rich, tmp_path) as pilot:
             await until(pilot, lambda: stack(pilot) == screens)
             assert seen(pilot) == before
             await press(pilot, "escape")
@@ -301,7 +308,7 @@ class TestAudit:
     async def test_it_was_open(self, project: Project, tmp_path: Path, size: tuple[int, int]) -> None:
         """At the step that was on screen, as the queue was set up."""
         async with sitting_down(project, tmp_path, size) as pilot:
-            await press(pilot, "a", "j", "enter", "1")
+            await press(pilot, "a", "j", "j", "j", "j", "enter", "1")
             queue = pilot.app.screen
             assert isinstance(queue, AuditScreen)
             assert queue.sitting.current is not None
@@ -330,7 +337,7 @@ class TestAudit:
     async def test_memory_was_lost(self, project: Project, tmp_path: Path) -> None:
         """The order is in the record; the rest is as the settings have it."""
         async with sitting_down(project, tmp_path) as pilot:
-            await press(pilot, "a", "j", "enter", "1")
+            await press(pilot, "a", "j", "j", "j", "j", "enter", "1")
             order = pilot.app.sitting.options.order  # type: ignore[attr-defined]
         async with sitting_down(project, tmp_path / "other") as pilot:
             await press(pilot, "a")
