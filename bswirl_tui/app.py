@@ -16,7 +16,7 @@ from textual.binding import BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from bswirl.errors import BswirlError, InputError, UsageError
@@ -184,6 +184,9 @@ class BswirlApp(App[int]):
     def say(self, message: Text, seconds: float = 6.0) -> None:
         """Shows a message in the line of keys until the next key; a very long one in a window."""
         for screen in reversed(self.screen_stack):
+            if not screen.is_mounted and not isinstance(screen, ModalScreen):  # just opened
+                screen.call_after_refresh(self.say, message, seconds)
+                return
             for bar in screen.query(KeyBar):
                 if bar.say(message, seconds):
                     self._said_in = bar

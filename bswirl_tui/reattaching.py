@@ -99,7 +99,7 @@ class Reattaching:
         for opening in found:
             opening(self._app)
         if found:
-            self._app.screen.call_after_refresh(self._app.tell_where)
+            self._app.tell_where()
         self.note()
 
     def _not_reopened(self, _error: BswirlError) -> None:

@@ -89,7 +89,8 @@ class RunView(RunLog):
 
     def on_mount(self) -> None:
         pane = self.kept.get("pane", 0)
-        self._panes[min(max(pane, 0), len(self._panes) - 1) if isinstance(pane, int) else 0].focus()
+        self._front = self._panes[min(max(pane, 0), len(self._panes) - 1) if isinstance(pane, int) else 0]
+        self._front.focus()
         self._arrange()
         self._show_run()
         self.begin_log()
