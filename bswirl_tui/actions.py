@@ -272,7 +272,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
             ("audit.go_on", "enter space", "go on", "Go on to the step to judge.", 9),
             ("audit.tree", "o", "in the tree", "See this step among its siblings.", 10),
             ("audit.guidelines", "t", "guidelines", "Show or hide the project's guidelines.", 11),
-            ("audit.order", "O", "order", "Choose in which order steps come."),
+            ("audit.order", "O", "set-up", "Choose anew in which order steps come, and what is mixed in."),
             (
                 "audit.advance",
                 "m",
