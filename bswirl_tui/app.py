@@ -46,7 +46,7 @@ from bswirl_tui.themes import (
     fitting_theme,
     palette,
 )
-from bswirl_tui.troubles import Troubles
+from bswirl_tui.troubles import Troubles, takes_keys
 from bswirl_tui.way_back import WayBack
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
@@ -188,8 +188,11 @@ class BswirlApp(App[int]):
                 screen.call_after_refresh(self.say, message, seconds)
                 return
             for bar in screen.query(KeyBar):
+                self._said_in = bar
                 if bar.say(message, seconds):
-                    self._said_in = bar
+                    return
+                if takes_keys(self.screen):
+                    bar.say_start(message, seconds)
                 else:
                     self.push_screen(Shown("To read", message.plain))
                 return

@@ -71,7 +71,7 @@ class Memory:
         draft = self._place_file.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._place_file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(asdict(place)), encoding="utf-8")
+            draft.write_text(json.dumps(asdict(place), default=sorted), encoding="utf-8")
             draft.replace(self._place_file)
             self._kept = place
 

@@ -63,7 +63,8 @@ class Troubles:
             goes_on = known.seen and now - known.last < QUIET_SECONDS
             known.times, known.last, known.seen = known.times + 1, now, goes_on
             if goes_on:
-                self._app.warn(f"Again, {known.times} times now: {error.message}")
+                if known.times & (known.times - 1) == 0:  # 2, 4, 8: what goes on for long is said less often
+                    self._app.warn(f"Again, {known.times} times now: {error.message}")
                 return
         if not self.show():
             key = actions.spec("app.problems").key_display

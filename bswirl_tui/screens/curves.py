@@ -79,8 +79,7 @@ class CurvesScreen(CurveFiles):
         return self._panels[self.view.place(self._panels)] if self._panels else None
 
     def place(self) -> dict[str, Any]:
-        view = asdict(self.view)
-        return {"screen": "curves", "view": {**view, "log": sorted(self.view.log)}}
+        return {"screen": "curves", "view": asdict(self.view)}
 
     def on_mount(self) -> None:
         self.grid.focus()

@@ -50,12 +50,18 @@ class FormStart(FormBase):
             return start_run(client, client.project, request, say=say, ask_trust=trust)
 
         def failed(error: BswirlError) -> None:
-            if isinstance(error, TrustWantedError):
+            if isinstance(error, TrustWantedError) and not self._was_left:
                 trust.ask(self.app, error, lambda: self._start(values, trust))
             else:
                 self._failed(error)
 
-        self.bswirl.ask_owner(self, "start", work, self._started, failed=failed, lane="slow")
+        key = f"start {id(self)}"
+        self.bswirl.ask_owner(self.app, key, work, self._started, failed=failed, lane="slow")
+
+    @property
+    def _was_left(self) -> bool:
+        """Whether the form was closed while it was starting the run."""
+        return self not in self.app.screen_stack
 
     def _say(self, words: str) -> None:
         """Tells what takes long; called in the thread that starts the run."""
@@ -63,6 +69,9 @@ class FormStart(FormBase):
         self.app.call_later(told, line(words), seconds=600)
 
     def _started(self, made: Run | Path) -> None:
+        if self._was_left:
+            self.bswirl.say(Text(f"The {self.kind} run was started."))
+            return
         if isinstance(made, Run):
             self.app.switch_screen(RunView(self.state, made))
             return
@@ -71,6 +80,9 @@ class FormStart(FormBase):
         self.app.call_later(self.bswirl.say, line(words), seconds=20)
 
     def _failed(self, error: BswirlError) -> None:
+        if self._was_left:
+            self.bswirl.tell_problem(BswirlError(f"the {self.kind} run: {error.message}", error.remedy))
+            return
         self._starting = False
         self.query_one(KeyBar).clear()
         if self.blame(error):

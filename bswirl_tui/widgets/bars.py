@@ -137,7 +137,7 @@ class KeyBar(Widget):
 
         One for more than a minute says what goes on, and keys leave it alone.
         """
-        lines = message.wrap(self.app.console, max(1, self.size.width - 2), no_wrap=False)
+        lines = message.wrap(self.app.console, self._room, no_wrap=False)
         if len(lines) > NOTE_LINES:
             return False
         self.clear()
@@ -148,6 +148,15 @@ class KeyBar(Widget):
             self._note = Note(message)
             self.screen.mount(self._note)
         return True
+
+    @property
+    def _room(self) -> int:
+        return max(1, (self.size.width or self.app.size.width) - 2)
+
+    def say_start(self, message: Text, seconds: float) -> None:
+        """Shows as much of a long message as there is room for."""
+        start = message[: (NOTE_LINES - 1) * self._room]
+        self.say(start.append(glyphs().ellipsis), seconds)
 
     def key_pressed(self) -> None:
         """What was said has been read."""

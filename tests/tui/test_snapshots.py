@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.client import connect
+from bswirl.errors import BswirlError
 from bswirl.launch import forecast as launch_forecast
 from bswirl.project import Project
 from bswirl.selections import Selection
@@ -393,3 +394,40 @@ class TestVariants:
         monkeypatch.setenv("NO_COLOR", "1")
         app = BswirlApp(shared, "alice")
         assert snap_compare(app, terminal_size=(120, 30), run_before=pressing())
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
+class TestWays:
+    """What the way through the app looks like."""
+
+    def test_from_a_list(self, labelled: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """A step opened from the conflicts: the foot says where escape leads."""
+        app = BswirlApp(labelled, "alice")
+        before = pressing("C", "enter", words="back to conflicts")
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_problems(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """Failures in the background, one of them again and again."""
+        app = BswirlApp(shared, "alice")
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            for _ in range(3):
+                app.tell_problem(BswirlError("the log cannot be read", "look at the disk"))
+            app.tell_problem(BswirlError("the owner went away", "any key that needs it starts another"))
+            await settled(pilot)
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    def test_long_message(self, shared: Project, snap_compare: Compare, size: tuple[int, int]) -> None:
+        """At the foot, whole."""
+        app = BswirlApp(shared, "alice")
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            app.warn(
+                "A message that is longer than a line of a small terminal is shown whole: " + "on and on " * 9
+            )
+            await settled(pilot)
+
+        assert snap_compare(app, terminal_size=size, run_before=before)

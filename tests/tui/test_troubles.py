@@ -195,6 +195,17 @@ class TestMessages:
             assert isinstance(pilot.app.screen, Shown)
             assert "word79" in shown(pilot)
 
+    async def test_no_window_over_what_is_typed(self, shared: Project) -> None:
+        """As much as fits is said then."""
+        words = " ".join(f"word{number}" for number in range(80))
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "slash")
+            main_screen(pilot).bswirl.say(Text(words))
+            await settled(pilot)
+            assert isinstance(pilot.app.screen, MainScreen)
+            assert "word20" in shown(pilot)
+            assert "word79" not in shown(pilot)
+
     async def test_they_reach_a_person_in_a_dialog(self, shared: Project) -> None:
         """On the screen below, where they are when the dialog is closed."""
         async with opened(shared, NARROW) as pilot:
