@@ -88,9 +88,9 @@ class RunView(RunLog):
         return {"screen": "run", "run": self._run.run_id, "pane": pane, **self.log_place}
 
     def on_mount(self) -> None:
-        pane = self.kept.get("pane", 0)
-        self._front = self._panes[min(max(pane, 0), len(self._panes) - 1) if isinstance(pane, int) else 0]
-        self._front.focus()
+        self._panes[0].focus()
+        if self.kept.get("pane") in range(1, len(self._panes)):
+            self.call_after_refresh(self.bring_forward, self._panes[self.kept["pane"]])
         self._arrange()
         self._show_run()
         self.begin_log()
