@@ -226,6 +226,8 @@ class TestVotes:
             await press(pilot, "m")
             first = action_here(pilot)
             await press(pilot, "1", "r", "s")
+            assert "Why?" in shown(pilot)  # no skip there either
+            await press(pilot, "escape", "s")
             assert action_here(pilot) == first
             assert "A skip is not taken here: 1, 0 or u votes anew, backspace undoes." in says(pilot)
             assert "Why?" not in shown(pilot)
@@ -544,8 +546,11 @@ class TestLosses:
         assert len(ahead) == AHEAD
         async with opened(project, NARROW) as pilot:
             await press(pilot, "a")
-            assert "You were at a step in the order `random`" in shown(pilot)
-            await press(pilot, "enter")
+            assert "You go on where you were" in says(pilot)
+            assert action_here(pilot) == here
+            await press(pilot, "O")
+            assert "in the order `random`" in shown(pilot)
+            await press(pilot, "escape")
             assert action_here(pilot) == here
             await press(pilot, *"10" * (AHEAD + 1))
             drawn = {entry.item.draw_id for entry in sitting(pilot).entries}
