@@ -74,11 +74,13 @@ def wait_for_rows(client: Client, terminal: Terminal, count: int) -> None:
         terminal.read(0.05)
 
 
-def open_queue(terminal: Terminal) -> None:
+def open_queue(terminal: Terminal, *, again: bool = False) -> None:
+    """The first time it asks how to begin; after a new start it goes straight on."""
     terminal.wait_for(b"are left")
     terminal.press(b"a")
-    terminal.wait_for(b"enter begins")
-    terminal.press(b"\r")
+    if not again:
+        terminal.wait_for(b"enter begins")
+        terminal.press(b"\r")
     terminal.wait_for(b"to judge")
     while terminal.read(0.7):  # steps are fetched ahead; keys without a step on screen are not taken
         pass
@@ -105,7 +107,7 @@ class TestSession:
                 terminal.close()  # the line drops
                 terminal.ended()
             with Terminal(large.root, (100, 30)) as terminal:
-                open_queue(terminal)
+                open_queue(terminal, again=True)
                 type_votes(terminal, script, third // 2, bob)
                 os.kill(bob.owner["pid"], signal.SIGKILL)
                 type_votes(terminal, script, third - third // 2, bob)
@@ -113,7 +115,7 @@ class TestSession:
                 terminal.kill(signal.SIGKILL)
                 terminal.ended()
             with Terminal(large.root, (100, 30)) as terminal:
-                open_queue(terminal)
+                open_queue(terminal, again=True)
                 type_votes(terminal, script, third, bob)
                 terminal.press(b"qq")  # it ends when everything is recorded
                 assert terminal.ended() == 0
@@ -149,7 +151,7 @@ class TestSession:
                 : len(found)
             ]
             with Terminal(large.root, (100, 30)) as terminal:
-                open_queue(terminal)
+                open_queue(terminal, again=True)
                 terminal.press(b"0qq")
                 assert terminal.ended() == 0
             labels = rows_of(bob)
