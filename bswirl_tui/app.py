@@ -178,8 +178,9 @@ class BswirlApp(App[int]):
         self.troubles.tell(error)
 
     def show_problem(self, error: BswirlError) -> None:
-        """A failure of what the user just asked for: a dialog."""
-        self.push_screen(Problem(error))
+        """A failure of what the user just asked for: a dialog, one for the same failure of fast keys."""
+        if not any(isinstance(screen, Problem) and screen.counts(error) for screen in self.screen_stack):
+            self.push_screen(Problem(error))
 
     def say(self, message: Text, seconds: float = 6.0) -> None:
         """Shows a message in the line of keys until the next key; a very long one in a window."""

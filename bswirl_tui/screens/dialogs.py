@@ -192,10 +192,24 @@ class Problem(Dialog[bool]):
     def __init__(self, error: BswirlError, title: str = "That did not work") -> None:
         super().__init__(title, "enter closes")
         self._error = error
+        self._times = 1
         self.add_class("problem")
 
     def content(self) -> ComposeResult:
-        yield Static(Text(clean(self._error.message, limit=2000)), classes="words", markup=False)
+        yield Static(self._words(), classes="words what", markup=False)
         if self._error.remedy:
             remedy = Text(clean(self._error.remedy, limit=2000), palette(self.app).accent)
             yield Static(remedy, classes="words", markup=False)
+
+    def _words(self) -> Text:
+        text = Text(clean(self._error.message, limit=2000))
+        return text.append(f" ({self._times} times)" if self._times > 1 else "", palette(self.app).muted)
+
+    def counts(self, error: BswirlError) -> bool:
+        """Counts the same error once more, in place of another dialog; whether it is the same."""
+        if (error.message, error.remedy) != (self._error.message, self._error.remedy):
+            return False
+        self._times += 1
+        for words in self.query(".what").results(Static):
+            words.update(self._words())
+        return True

@@ -13,7 +13,7 @@ from bswirl.errors import BswirlError
 from bswirl.project import Project
 from bswirl_tui import troubles
 from bswirl_tui.screens.audit import AuditScreen
-from bswirl_tui.screens.dialogs import Ask, Shown
+from bswirl_tui.screens.dialogs import Ask, Problem, Shown
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.troubles import ProblemsDialog
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, settled, shown, typed, until
@@ -92,6 +92,30 @@ class TestDialog:
         async with opened(shared, NARROW) as pilot:
             await press(pilot, "exclamation_mark")
             assert "Nothing has gone wrong" in says(pilot)
+
+
+class TestAsked:
+    """What a key asked for and did not get."""
+
+    async def test_fast_keys_have_one_dialog(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Labels on a full disk: each failure is counted, none is taken for recorded."""
+
+        def fail(_self: Client, *_given: Any, **_named: Any) -> Any:
+            raise FULL
+
+        async with opened(project, NARROW) as pilot:
+            monkeypatch.setattr(Client, "set_label", fail)
+            main = main_screen(pilot)
+            for _ in range(3):
+                main.action_label_good()
+            await until(pilot, lambda: "the disk is full (3 times)" in shown(pilot))
+            assert sum(isinstance(screen, Problem) for screen in pilot.app.screen_stack) == 1
+            assert "make room, then try again" in shown(pilot)
+            await press(pilot, "enter")
+            assert pilot.app.screen is main
+        assert bob.labels() == []
 
 
 class TestTyping:
