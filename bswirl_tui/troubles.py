@@ -123,6 +123,9 @@ class ProblemsDialog(Dialog[bool]):
     def content(self) -> ComposeResult:
         yield Static(self._words(), classes="words", markup=False)
 
+    def on_mount(self) -> None:
+        self.show(self._troubles)  # it may have been told more while it was made
+
     def show(self, troubles: list[Trouble]) -> None:
         """Brings the dialog up to date."""
         self._troubles = troubles

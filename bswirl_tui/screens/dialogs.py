@@ -210,6 +210,12 @@ class Problem(Dialog[bool]):
         if (error.message, error.remedy) != (self._error.message, self._error.remedy):
             return False
         self._times += 1
+        self._show()
+        return True
+
+    def on_mount(self) -> None:
+        self._show()  # it may have been counted while it was made
+
+    def _show(self) -> None:
         for words in self.query(".what").results(Static):
             words.update(self._words())
-        return True
