@@ -82,6 +82,14 @@ def _run(client: Client, place: Kept) -> Opening:
     return _pushing(lambda app: RunView(app.state, run), place)
 
 
+def _rounds(client: Client, place: Kept) -> Opening | None:
+    from bswirl.launch import rounds_of
+    from bswirl_tui.screens.rounds_view import RoundsView
+
+    work = next((work for work in rounds_of(client.project) if work.begun == place["begun"]), None)
+    return None if work is None else _pushing(lambda app: RoundsView(app.state, work), place)
+
+
 def _report(_client: Client, place: Kept) -> Opening:
     import bswirl_tui.report_text  # noqa: F401 - what the screen would import while one waits
     from bswirl_tui.screens.audit_report import AuditReportScreen
@@ -166,6 +174,7 @@ _PREPARE: dict[str, Callable[[Client, Kept], Opening | None]] = {
     "moved": _moved,
     "runs": _runs,
     "run": _run,
+    "rounds": _rounds,
     "report": _report,
     "cell": _within,
     "conflicts": _conflicts,

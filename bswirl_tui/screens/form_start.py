@@ -81,6 +81,7 @@ class FormStart(FormBase):
 
     def _failed(self, error: BswirlError) -> None:
         if self._was_left:
+            self.bswirl.warn(f"The {self.kind} run was not started.")
             self.bswirl.tell_problem(BswirlError(f"the {self.kind} run: {error.message}", error.remedy))
             return
         self._starting = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -45,6 +45,9 @@ class RoundsView(RoundsControl):
         self._show()
         self.work_changed()
         self.set_interval(LOOK_SECONDS, self._look)
+
+    def place(self) -> dict[str, Any]:
+        return {"screen": "rounds", "begun": self.work.begun}
 
     def _look(self) -> None:
         if self.app.screen is self and self.work.status == "running":
