@@ -59,6 +59,7 @@ class TestDialog:
     async def test_a_burst_counts_up_in_one(self, shared: Project) -> None:
         async with opened(shared, NARROW) as pilot:
             tell(pilot, "one", "other", "one", "one")
+            await settled(pilot)
             await until(pilot, lambda: "one (3 times)" in shown(pilot))
             assert dialogs(pilot) == 1
             assert "other" in shown(pilot)
@@ -109,6 +110,7 @@ class TestAsked:
             main = main_screen(pilot)
             for _ in range(3):
                 main.action_label_good()
+            await settled(pilot)
             await until(pilot, lambda: "the disk is full (3 times)" in shown(pilot))
             assert sum(isinstance(screen, Problem) for screen in pilot.app.screen_stack) == 1
             assert "make room, then try again" in shown(pilot)
@@ -134,6 +136,7 @@ class TestTyping:
             assert "1 problem" in shown(pilot).splitlines()[0]
             await press(pilot, "q")
             await until(pilot, lambda: dialogs(pilot) == 1)
+            await settled(pilot)
             await until(pilot, lambda: "one (2 times)" in shown(pilot))
             await press(pilot, "enter")
             assert "1 problem" not in shown(pilot)
