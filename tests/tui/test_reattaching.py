@@ -31,6 +31,7 @@ from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, press, says, settled, shown, typed, until
 from tests.tui.terminal import Terminal
 from tests.tui.test_audit_report import audit_all
+from tests.tui.test_rounds import record
 from tests.tui.trained import trained
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
@@ -182,6 +183,19 @@ class TestScreens:
             assert isinstance(view, RunView)
             assert view.log_view.has_focus
             assert not view.log_view.following
+
+    async def test_rounds(self, project: Project, tmp_path: Path) -> None:
+        """On their screen, over the list with the cursor on their line."""
+        record(project, status="cancelled", stopped="cancelled", ended="2026-03-01T11:20:00.000Z")
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "v", "enter")
+            screens = stack(pilot)
+            assert screens == ["RunsScreen", "RoundsView"]
+        async with sitting_down(project, tmp_path) as pilot:
+            await until(pilot, lambda: stack(pilot) == screens)
+            assert "cancelled" in shown(pilot)
+            await press(pilot, "escape")
+            assert pilot.app.screen.work_here is not None  # type: ignore[attr-defined]
 
     async def test_what_is_gone_is_passed_over(
         self, rich: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
