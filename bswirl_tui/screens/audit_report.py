@@ -146,7 +146,7 @@ class AuditReportScreen(SubScreen):
         if self._stale:
             self._make()
         if self.kept_within.get("key") in CELLS:
-            self.action_cell(self.kept_within["key"])
+            self._list(self.kept_within["key"])
 
     def place(self) -> dict[str, Any]:
         return {"screen": "report", "by": self.by, "votes": self.votes, "row": self.rows.cursor}
