@@ -94,7 +94,7 @@ def label_paragraphs(detail: ActionDetail, auditor: str, colours: Palette) -> li
 
 
 def withdrawn_labels(labels: Iterable[Label]) -> dict[int, Label]:
-    """By the number of each withdrawal, the label that it took back: its auditor's newest that stood."""
+    """By the number of each withdrawal, the label it took back: the one it names, else the newest standing."""
     standing: dict[str, list[Label]] = {}
     found = {}
     for label in sorted(labels, key=lambda label: label.label_id or 0):
@@ -102,7 +102,10 @@ def withdrawn_labels(labels: Iterable[Label]) -> dict[int, Label]:
         if label.value != "withdrawn":
             theirs.append(label)
         elif theirs:
-            found[label.label_id or 0] = theirs.pop()
+            named = [one for one in theirs if label.withdraws and one.client_uid == label.withdraws]
+            taken = named[0] if named else theirs[-1]
+            theirs.remove(taken)
+            found[label.label_id or 0] = taken
     return found
 
 
