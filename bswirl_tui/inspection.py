@@ -94,7 +94,7 @@ def label_paragraphs(detail: ActionDetail, auditor: str, colours: Palette) -> li
 
 
 def withdrawn_labels(labels: Iterable[Label]) -> dict[int, Label]:
-    """By the number of each withdrawal, the label it took back: the one it names, else the newest standing."""
+    """By the number of each withdrawal, the label it took back: as it says, else the newest standing."""
     standing: dict[str, list[Label]] = {}
     found = {}
     for label in sorted(labels, key=lambda label: label.label_id or 0):
