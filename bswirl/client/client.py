@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,22 @@ class Client(Auditing):
         """One run. Raises InputError where there is none of that number."""
         return from_json(Run, self.call("run", run_id=run_id))
 
-    def metrics(self, run_id: int, *, after: int | None = None, most: int | None = None) -> Metrics:
-        """A run's curves: for each name its (step, value) points by step, only those beyond step `after`.
+    def metrics(
+        self,
+        run_id: int,
+        *,
+        after: int | None = None,
+        until: int | None = None,
+        most: int | None = None,
+        names: Sequence[str] = (),
+    ) -> Metrics:
+        """A run's curves: for each name its (step, value) points beyond step `after`, up to `until`, by step.
 
-        With `most`, longer curves are thinned to about as many points; none of their extremes is lost.
+        With `names`, only those curves. With `most`, longer ones are thinned to about as many points; none of
+        their extremes is lost.
         """
-        curves = self.call("metrics", run_id=run_id, after=after, most=most)
+        asked = {"after": after, "until": until, "most": most, "names": list(names)}
+        curves = self.call("metrics", run_id=run_id, **asked)
         return {name: [(step, value) for step, value in points] for name, points in curves.items()}
 
     def shifts(self, run_id: int, step: int | None = None) -> list[dict[str, Any]]:

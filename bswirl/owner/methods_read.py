@@ -107,9 +107,12 @@ def _run(session: Session, params: Fields) -> Any:
 
 def _metrics(session: Session, params: Fields) -> Any:
     after = params.optional_integer("after", low=-INT64, high=INT64)
+    until = params.optional_integer("until", low=-INT64, high=INT64)
     most = params.optional_integer("most", low=2)
     with snapshot(session.cursor) as cursor:
-        return curves.read_metrics(cursor, params.integer("run_id"), after, most)
+        return curves.read_metrics(
+            cursor, params.integer("run_id"), after, most, until=until, names=params.texts("names")
+        )
 
 
 def _shifts(session: Session, params: Fields) -> Any:

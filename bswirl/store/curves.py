@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from bswirl.store.database import Cursor
@@ -10,11 +11,15 @@ from bswirl.store.runs import no_run, run_exists
 
 SHOWN_TEXT = 300  # characters of an action in a list
 
+_ASKED = """run_id = $run AND ($after::BIGINT IS NULL OR step > $after)
+  AND ($until::BIGINT IS NULL OR step <= $until)
+  AND ($names::VARCHAR[] IS NULL OR list_contains($names, name))"""
+
 # Of each of equal stretches: the lowest, the highest, one that is no finite number; and the ends.
-_THINNED = """
+_THINNED = f"""
 WITH numbered AS (
   SELECT name, step, value, row_number() OVER curve - 1 AS place, count(*) OVER (PARTITION BY name) AS n
-  FROM metrics WHERE run_id = $run AND ($after::BIGINT IS NULL OR step > $after)
+  FROM metrics WHERE {_ASKED}
   WINDOW curve AS (PARTITION BY name ORDER BY step)),
 placed AS (
   SELECT *, CASE WHEN n <= $most THEN place ELSE place * ($most // 2) // n END AS stretch FROM numbered)
@@ -39,21 +44,27 @@ ORDER BY abs(change) DESC NULLS LAST, now.action_id LIMIT $limit
 
 
 def read_metrics(
-    cursor: Cursor, run_id: int, after: int | None = None, most: int | None = None
+    cursor: Cursor,
+    run_id: int,
+    after: int | None = None,
+    most: int | None = None,
+    *,
+    until: int | None = None,
+    names: Sequence[str] = (),
 ) -> dict[str, list[list[Any]]]:
-    """A run's curves by name, each its [step, value] points by step.
+    """A run's curves by name, each its [step, value] points beyond step `after` and up to `until`, by step.
 
-    With `most`, longer curves are thinned to about as many points; none of their extremes is lost.
+    With `names`, only those curves. With `most`, longer ones are thinned to about as many points; none of
+    their extremes is lost.
     """
     _check_run(cursor, run_id)
+    asked = {"run": run_id, "after": after, "until": until, "names": list(names) or None}
     if most is None:
         found = cursor.execute(
-            "SELECT name, step, value FROM metrics"
-            " WHERE run_id = $run AND ($after::BIGINT IS NULL OR step > $after) ORDER BY name, step",
-            {"run": run_id, "after": after},
+            f"SELECT name, step, value FROM metrics WHERE {_ASKED} ORDER BY name, step", asked
         )
     else:
-        found = cursor.execute(_THINNED, {"run": run_id, "after": after, "most": most})
+        found = cursor.execute(_THINNED, {**asked, "most": most})
     curves: dict[str, list[list[Any]]] = defaultdict(list)
     for name, step, value in found.fetchall():
         curves[name].append([step, value])

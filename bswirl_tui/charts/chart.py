@@ -8,26 +8,16 @@ from dataclasses import dataclass, field
 
 from bswirl_tui.charts.canvas import Canvas
 from bswirl_tui.charts.dots import Dots
-from bswirl_tui.charts.scale import LABEL, Scale, linear, logarithmic, shown, steps, tick_label
+from bswirl_tui.charts.lines import Line, Pen
+from bswirl_tui.charts.readout import put_head, rows_for
+from bswirl_tui.charts.scale import LABEL, Scale, linear, logarithmic, steps, tick_label
 from bswirl_tui.charts.series import Series
 from bswirl_tui.glyphs import glyphs
 
 GUTTER = LABEL + 1  # cells left of the curves, for the ticks' labels
-LINE_SIGNS = "*ox#%@&$"  # what lines are drawn in where there is no braille
 LETTERS_EVERY = 22  # cells between two letters on one line
-CURSOR = "!"  # added to the style of cells under the cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A curve to draw: its letters (empty where it is alone), its style's name, its points, its interval."""
-
-    letters: str
-    style: str
-    series: Series
-    low: Series | None = None
-    high: Series | None = None
-    signed: bool = False  # whether values are read out with their sign
+TALL = 8  # dots; a stroke through so many has both its ends, whatever the line's pattern
+CURSOR, DIM = "!", "~"  # added to the styles of cells under the cursor, and of what stands back
 
 
 @dataclass(slots=True)
@@ -38,8 +28,9 @@ class Drawing:
     lines: Sequence[Line]  # as drawn: smoothed where that was asked for
     first: int
     last: int
+    head: int = 1  # rows above the curves
     scale: Scale | None = None  # None where nothing could be drawn
-    notes: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)  # in a long and a short form
 
     @property
     def plot_width(self) -> int:
@@ -47,7 +38,7 @@ class Drawing:
 
     @property
     def plot_height(self) -> int:
-        return max(1, self.canvas.height - 2)
+        return max(1, self.canvas.height - self.head - 1)
 
     def column(self, step: float) -> int:
         """The cell of a step."""
@@ -57,7 +48,7 @@ class Drawing:
     def row(self, value: float) -> int:
         """The cell of a value."""
         place = self.scale.place(value) if self.scale is not None else 0.0
-        return 1 + round((1 - place) * (self.plot_height - 1))
+        return self.head + round((1 - place) * (self.plot_height - 1))
 
 
 @dataclass(slots=True)
@@ -71,29 +62,34 @@ class _Column:
     last: float
 
 
-def draw(lines: Sequence[Line], window: tuple[int, int], size: tuple[int, int], *, log: bool) -> Drawing:
-    """Draws curves over the steps of the window; the first row is left free for the title."""
+def draw(
+    lines: Sequence[Line], window: tuple[int, int], size: tuple[int, int], *, log: bool, title: str = ""
+) -> Drawing:
+    """Draws curves over the steps of the window; rows are left free for the title and what is read out."""
     width, height = size
     made = Drawing(Canvas(width, height), lines, *window)
     if width < GUTTER + 4 or height < 4:
         return made
     values = _values_in(lines, window)
+    _note(made, values, log=log)
+    made.head = rows_for(title, lines, len(made.notes), width, (height - 3) // 3)
     ticks = max(2, made.plot_height // 3)
     made.scale = logarithmic(values, ticks) if log else linear(values, ticks) if values else None
     _draw_steps(made)
-    _note(made, values, log=log)
     if made.scale is None:
         words = "nothing above 0 for a log scale" if values else "no points here"
-        made.canvas.put(GUTTER + 1, 1 + made.plot_height // 2, words, "muted")
+        made.canvas.put(GUTTER + 1, made.head + made.plot_height // 2, words, "muted")
         return made
     _draw_ticks(made, made.scale)
-    for line in lines:
-        _draw_band(made, line, log=log)
+    banded = [line for line in lines if line.has_band]
+    for place, line in enumerate(banded):
+        _draw_band(made, line, place, len(banded), log=log)
     dots = Dots(made.plot_width, made.plot_height, braille=glyphs().braille)
-    ways = [_draw_line(made, dots, line, place, log=log) for place, line in enumerate(lines)]
-    dots.draw(made.canvas, GUTTER, 1)
+    ways = [_draw_line(made, dots, line, log=log) for line in lines]
+    dots.draw(made.canvas, GUTTER, made.head)
+    taken: set[tuple[int, int]] = set()
     for place, (line, way) in enumerate(zip(lines, ways, strict=True)):
-        _draw_letters(made, line, place, way)
+        _draw_letters(made, line, place, way, taken)
     return made
 
 
@@ -112,10 +108,11 @@ def _values_in(lines: Iterable[Line], window: tuple[int, int]) -> list[float]:
 def _note(made: Drawing, values: Sequence[float], *, log: bool) -> None:
     strange = sum(len(line.series.not_finite(made.first, made.last)) for line in made.lines)
     if strange:
-        made.notes.append(f"{strange} not finite")
+        made.notes.append((f"{strange} not finite",) * 2)
     if log:
         left_out = sum(value <= 0 for value in values)
-        made.notes.append(f"log, {left_out} not above 0" if left_out else "log")
+        signs = (f"log, {left_out} not above 0", f"log,{left_out}<=0") if left_out else ("log", "log")
+        made.notes.append(signs)
 
 
 def _draw_ticks(made: Drawing, scale: Scale) -> None:
@@ -141,8 +138,9 @@ def _draw_steps(made: Drawing) -> None:
             made.canvas.put(made.column(step), y, "!", "bad")
 
 
-def _draw_band(made: Drawing, line: Line, *, log: bool) -> None:
-    """Shades what lies between an interval's ends."""
+def _draw_band(made: Drawing, line: Line, place: int, bands: int, *, log: bool) -> None:
+    """Shades what lies between an interval's ends; each of several bands has cells of its own."""
+    style = "faint" if bands == 1 else line.style + DIM
     if line.low is None or line.high is None:
         return
     for x in range(made.plot_width):
@@ -151,13 +149,14 @@ def _draw_band(made: Drawing, line: Line, *, log: bool) -> None:
         if low is None or high is None or (log and high <= 0):
             continue
         for row in range(made.row(high), made.row(low) + 1):
-            made.canvas.put(GUTTER + x, row, glyphs().unjudged, "faint")
+            if (x + row) % bands == place:
+                made.canvas.put(GUTTER + x, row, line.fill, style)
 
 
-def _draw_line(made: Drawing, dots: Dots, line: Line, place: int, *, log: bool) -> dict[int, int]:
+def _draw_line(made: Drawing, dots: Dots, line: Line, *, log: bool) -> dict[int, int]:
     """Draws a curve; the row of its last value in each column of cells."""
-    sign, way = LINE_SIGNS[place % len(LINE_SIGNS)], {}
-    scale = made.scale
+    way: dict[int, int] = {}
+    scale, sign, pen = made.scale, line.sign, Pen(line.place, braille=dots.braille)
     if scale is None:
         return {}
 
@@ -168,8 +167,11 @@ def _draw_line(made: Drawing, dots: Dots, line: Line, place: int, *, log: bool) 
         before: _Column | None = None
         for column in stretch:
             if before is not None:
-                dots.line(before.x, down(before.last), column.x, down(column.first), line.style, sign)
-            dots.line(column.x, down(column.low), column.x, down(column.high), line.style, sign)
+                dots.line(before.x, down(before.last), column.x, down(column.first), line.style, sign, pen)
+            low, high = down(column.low), down(column.high)
+            dots.line(column.x, low, column.x, high, line.style, sign, pen)
+            for end in (low, high) if low - high >= TALL else ():
+                dots.dot(column.x, end, line.style, sign)
             way[column.x // dots.across] = down(column.last) // dots.down
             before = column
         if len(stretch) == 1:  # a dot alone would hardly be seen
@@ -202,27 +204,33 @@ def _columns(series: Series, first: int, last: int, width: int, *, log: bool) ->
     return stretches
 
 
-def _draw_letters(made: Drawing, line: Line, place: int, way: dict[int, int]) -> None:
-    """Puts a line's letters on it every few cells; different lines' stand apart."""
+def _draw_letters(
+    made: Drawing, line: Line, place: int, way: dict[int, int], taken: set[tuple[int, int]]
+) -> None:
+    """Puts a line's letters at its end and on it every few cells; different lines' stand apart."""
     if not line.letters or not way:
         return
+    cells, end = len(line.letters), max(way)
     offset = 3 + place * 5 % LETTERS_EVERY
-    wanted = set(range(offset, made.plot_width, LETTERS_EVERY)) & way.keys()
-    for x in sorted(wanted or {max(way)}):
-        made.canvas.put(GUTTER + x, 1 + way[x], line.letters, line.style + "*")
+    for x in (end, *sorted(set(range(offset, made.plot_width, LETTERS_EVERY)) & way.keys())):
+        y, start = made.head + way[x], min(x, made.plot_width - cells)
+        while start > 0 and x == end and taken & {(at, y) for at in range(start - 1, start + cells + 1)}:
+            start -= 1
+        here = {(at, y) for at in range(start, start + cells)}
+        if not taken & here:
+            taken |= here
+            made.canvas.put(GUTTER + start, y, line.letters, line.style + "*")
 
 
-def with_cursor(made: Drawing, title: str, cursor: int | None, *, focused: bool) -> Canvas:
+def with_cursor(
+    made: Drawing, title: str, cursor: int | None, *, focused: bool, newest: int | None = None
+) -> Canvas:
     """The panel with its title, and the values at the cursor's step (the newest where there is none)."""
-    canvas = made.canvas.copy()
-    signs = glyphs()
-    x = canvas.put(0, 0, f"{signs.closed if focused else ' '}", "accent")
-    most = max(12, made.canvas.width // 2) if any(len(line.series) for line in made.lines) else canvas.width
-    x = canvas.put(x, 0, title, "accent*" if focused else "strong", end=most)
-    for line in made.lines:
-        x = _read_out(canvas, x, line, cursor)
-    if made.notes:
-        canvas.put(x + 2, 0, ", ".join(made.notes), "warn")
+    canvas, signs = made.canvas.copy(), glyphs()
+    put_head(
+        canvas, made.head, (title, "accent*" if focused else "strong"), made.lines, made.notes, cursor, newest
+    )
+    canvas.put(0, 0, signs.closed if focused else " ", "accent")
     if made.scale is not None and cursor is not None and made.first <= cursor <= made.last:
         canvas.put(made.column(cursor), canvas.height - 1, signs.caret, "accent*")
         for line in made.lines:
@@ -230,21 +238,3 @@ def with_cursor(made: Drawing, title: str, cursor: int | None, *, focused: bool)
             if point is not None and point[0] >= made.first and math.isfinite(point[1]):
                 canvas.restyle(made.column(point[0]), made.row(point[1]), CURSOR)
     return canvas
-
-
-def _read_out(canvas: Canvas, x: int, line: Line, cursor: int | None) -> int:
-    """A curve's value, its interval, and its step where that is another than the cursor's."""
-    x = canvas.put(x + 2, 0, f"{line.letters} " if line.letters else "", line.style + "*")
-    point = line.series.at(cursor)
-    if point is None:
-        return canvas.put(x, 0, glyphs().dash, "muted")
-    step, value = point
-    x = canvas.put(x, 0, shown(value, signed=line.signed), line.style if math.isfinite(value) else "bad")
-    ends = [series.at(step) for series in (line.low, line.high) if series is not None]
-    if len(ends) == 2 and ends[0] is not None and ends[1] is not None and ends[0][0] == ends[1][0] == step:
-        x = canvas.put(
-            x, 0, f" [{', '.join(shown(end[1], signed=line.signed) for end in ends if end)}]", "muted"
-        )
-    if cursor is not None and step != cursor:
-        x = canvas.put(x, 0, f" @{step:,}", "muted")
-    return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bswirl_tui.charts.canvas import Canvas
+from bswirl_tui.charts.lines import Pen
 
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a cell
 _BRAILLE = 0x2800
@@ -25,12 +26,13 @@ class Dots:
             bits |= _BITS[y % 4][x % 2]
         self._cells[cell] = (bits, style, sign)
 
-    def line(self, x0: int, y0: int, x1: int, y1: int, style: str, sign: str) -> None:
-        """A straight line between two dots."""
+    def line(self, x0: int, y0: int, x1: int, y1: int, style: str, sign: str, pen: Pen) -> None:
+        """A straight line between two dots, as far as the pen sets them."""
         length = max(abs(x1 - x0), abs(y1 - y0))
         for place in range(length + 1):
             share = place / length if length else 0.0
-            self.dot(round(x0 + (x1 - x0) * share), round(y0 + (y1 - y0) * share), style, sign)
+            if pen.sets():
+                self.dot(round(x0 + (x1 - x0) * share), round(y0 + (y1 - y0) * share), style, sign)
 
     def draw(self, canvas: Canvas, x: int, y: int) -> None:
         """Puts the cells that have dots over what the canvas shows."""

@@ -113,9 +113,11 @@ def _fitting(*texts: str) -> str:
     return next((text for text in texts if len(text) <= LABEL), texts[-1])
 
 
-def shown(value: float, *, signed: bool = False) -> str:
-    """A value to read out: four digits that say something."""
+def shown(value: float, *, signed: bool = False, digits: int = 4) -> str:
+    """A value to read out: so many digits that say something."""
     size, sign = abs(value), "+" if signed and value != 0 else ""
     if math.isfinite(value) and size != 0 and (size >= 1e5 or size < 1e-3):
-        return f"{value:{sign}.2e}"
-    return f"{value:{sign}.4g}"
+        return f"{value:{sign}.{max(1, digits - 2)}e}"
+    if digits < 4 and size >= 10**digits:
+        return f"{value:{sign}.0f}"
+    return f"{value:{sign}.{digits}g}"

@@ -7,9 +7,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 MOST_POINTS = 6144  # of a curve; where there are more, neighbours are merged
+COARSE = 5  # a thinned look is too coarse for a window that is smaller by this factor
 Point = tuple[int, float]
+_versions = count(1)
 
 
 class Series:
@@ -20,8 +23,8 @@ class Series:
     def __init__(self, points: Iterable[tuple[int, float | None]] = ()) -> None:
         self.steps = array("q")
         self.values = array("d")
-        self.thinned = False
-        self.version = 0
+        self.thinned = False  # whether points that the store has may be missing
+        self.version = 0  # no two states of any series have the same
         self.extend(points)
 
     def __len__(self) -> int:
@@ -35,7 +38,7 @@ class Series:
                 self.steps.append(step)
                 self.values.append(math.nan if value is None else value)
                 last = step
-        self.version += 1
+        self.version = next(_versions)
         if len(self.steps) > MOST_POINTS:
             self._thin()
 
@@ -120,7 +123,7 @@ def smoothed(series: Series, half_life: int) -> Series:
     Steps count, not points, so that thinning changes little. What is no finite number is left as it is.
     """
     result = Series()
-    result.steps = series.steps
+    result.steps, result.thinned = series.steps, series.thinned
     total = weight = 0.0
     before: int | None = None
     for step, value in zip(series.steps, series.values, strict=True):
@@ -135,27 +138,97 @@ def smoothed(series: Series, half_life: int) -> Series:
     return result
 
 
+def spliced(series: Series, closer: Series) -> Series:
+    """A curve with the points of a closer look in place of its own between that look's ends."""
+    if not len(closer):
+        return series
+    begin = bisect_left(series.steps, closer.steps[0])
+    end = bisect_right(series.steps, closer.steps[-1])
+    result = Series()
+    result.steps = series.steps[:begin] + closer.steps + series.steps[end:]
+    result.values = series.values[:begin] + closer.values + series.values[end:]
+    result.thinned, result.version = True, next(_versions)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A closer look at some curves of a run: what the store has between two steps."""
+
+    first: int
+    last: int
+    series: Mapping[str, Series]
+
+    def shows(self, names: Iterable[str], first: int, last: int) -> bool:
+        """Whether it has those curves from one step to another, and as close as one could wish."""
+        within = self.first <= first and last <= self.last
+        coarse = self.last - self.first > COARSE * (last - first)
+        return within and all(name in self.series for name in names) and not (coarse and self.thinned)
+
+    @property
+    def thinned(self) -> bool:
+        """Whether even here there were too many points."""
+        return any(series.thinned for series in self.series.values())
+
+
 @dataclass(slots=True)
 class RunCurves:
-    """All curves of a run."""
+    """All curves of a run: thinned where they are long, and closer looks at stretches of them."""
 
     run_id: int
     name: str = ""
     live: bool = False
     newest: int = -1  # the last step with a point
     series: dict[str, Series] = field(default_factory=dict)
+    beginnings: int = 0  # how often it began anew
+    close: Stretch | None = None  # around the steps that are zoomed in on
+    near: Stretch | None = None  # up to the cursor
+    _spliced: dict[str, tuple[int, Stretch, Series]] = field(default_factory=dict)
 
-    def extend(self, metrics: Mapping[str, Iterable[tuple[int, float | None]]]) -> set[str]:
-        """Takes in new points; the names of curves that were not there before."""
-        new = metrics.keys() - self.series.keys()
+    def extend(
+        self, metrics: Mapping[str, Iterable[tuple[int, float | None]]], asked: int | None = None
+    ) -> None:
+        """Takes in new points. `asked`: beyond about so many points of a curve they were thinned."""
         for name, points in metrics.items():
             curve = self.series.setdefault(name, Series())
-            curve.extend(points)
+            found = list(points)
+            curve.extend(found)
+            curve.thinned |= were_thinned(len(found), asked)
             if len(curve):
                 self.newest = max(self.newest, curve.steps[-1])
-        return set(new)
 
     def clear(self) -> None:
         """Forgets every point: another attempt has begun."""
         self.series.clear()
+        self._spliced.clear()
+        self.close = self.near = None
         self.newest = -1
+        self.beginnings += 1
+
+    def curve(self, name: str) -> Series | None:
+        """A curve to draw."""
+        series, close = self.series.get(name), self.close
+        if series is None or close is None or not series.thinned or name not in close.series:
+            return series
+        known = self._spliced.get(name)
+        if known is None or known[0] != series.version or known[1] is not close:
+            known = self._spliced[name] = (series.version, close, spliced(series, close.series[name]))
+        return known[2]
+
+    def at(self, name: str, step: int | None) -> Point | None:
+        """A stored point of a curve: that at a step, or the last before it; the newest where no step is said.
+
+        Only a thinned curve at which nobody looked closer may have a later one.
+        """
+        near, curve = self.near, self.curve(name)
+        point = curve.at(step) if curve is not None else None
+        if step is not None and near is not None and near.first <= step <= near.last and name in near.series:
+            closer = near.series[name].at(step)
+            if closer is not None and (point is None or closer[0] > point[0]):
+                return closer
+        return point
+
+
+def were_thinned(points: int, asked: int | None) -> bool:
+    """Whether so many points may be fewer than there are, where `asked` was the most to get."""
+    return asked is not None and points >= asked // 2

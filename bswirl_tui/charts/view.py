@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from bswirl_tui.charts.chart import Line
-from bswirl_tui.charts.panels import PanelSpec
+from bswirl_tui.charts.lines import Line, Stored
+from bswirl_tui.charts.panels import PanelSpec, Trace
 from bswirl_tui.charts.scale import round_end
 from bswirl_tui.charts.series import RunCurves, Series, smoothed
 
@@ -51,9 +52,19 @@ class View:
         self.window = _within(centre - span // 2, span, whole)
 
     def keep_in_sight(self, whole: tuple[int, int], newest: int) -> None:
-        """Moves the window, by a quarter or more, where the cursor or the newest point has left it."""
+        """Moves the window, by a quarter or more, where the cursor or the newest point has left it.
+
+        A run that began anew from an earlier step may have left both behind.
+        """
+        if self.cursor is not None and self.cursor > whole[1]:
+            self.cursor = None
         if self.window is None:
             return
+        if self.window[1] > whole[1]:
+            span = self.window[1] - self.window[0]
+            self.window = _within(self.window[0], span, whole) if span < whole[1] - whole[0] else None
+            if self.window is None:
+                return
         first, last = self.window
         step = newest if self.cursor is None else self.cursor
         if not first <= step <= last:
@@ -92,32 +103,44 @@ def lines_of(spec: PanelSpec, runs: Sequence[RunCurves], half_life: int) -> list
     lines = []
     for place, run in enumerate(runs):
         for number, trace in enumerate(spec.traces):
-            series = run.series.get(trace.metric)
+            series = run.curve(trace.metric)
             if series is None:
                 continue
-            low, high = (run.series.get(name) for name in trace.band)
+            low, high = (run.curve(name) for name in trace.band)
             lines.append(
                 Line(
                     letters_of(place, len(runs)) + (trace.letter if len(spec.traces) > 1 else ""),
-                    f"c{place if len(runs) > 1 else number}",
+                    place if len(runs) > 1 else number,
                     _smooth(series, half_life),
                     low and _smooth(low, half_life),
                     high and _smooth(high, half_life),
                     signed=trace.metric.startswith("shift"),
+                    smooth=half_life > 0,
+                    stored=partial(_stored, run, trace),
                 )
             )
     return lines
+
+
+def _stored(run: RunCurves, trace: Trace, step: int | None) -> Stored | None:
+    """The stored point up to a step, and its interval where one was measured there."""
+    point = run.at(trace.metric, step)
+    if point is None:
+        return None
+    ends = [run.at(name, point[0]) for name in trace.band]
+    measured = [end[1] for end in ends if end is not None and end[0] == point[0]]
+    return Stored(*point, (measured[0], measured[1]) if len(measured) == 2 else None)
 
 
 def _smooth(series: Series, half_life: int) -> Series:
     return smoothed(series, half_life) if half_life else series
 
 
-def versions(spec: PanelSpec, runs: Sequence[RunCurves]) -> tuple[tuple[int, str, int, int], ...]:
+def versions(spec: PanelSpec, runs: Sequence[RunCurves]) -> tuple[tuple[int, str, int], ...]:
     """What changes when a panel's points do."""
     return tuple(
-        (run.run_id, name, id(curve), curve.version)
+        (run.run_id, name, curve.version)
         for run in runs
         for name in spec.metrics
-        if (curve := run.series.get(name)) is not None
+        if (curve := run.curve(name)) is not None
     )

@@ -15,13 +15,14 @@ from bswirl.curves import name_pattern
 from bswirl.errors import BswirlError
 from bswirl.records import Run
 from bswirl_tui import actions
+from bswirl_tui.charts.heading import NAME, Head
 from bswirl_tui.charts.panels import PanelSpec, filtered, panels_of
 from bswirl_tui.charts.series import RunCurves
 from bswirl_tui.charts.view import MOST_RUNS, View, letters_of, newest_step, whole_window
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.runs_text import is_live
-from bswirl_tui.screens.curve_files import CurveFiles
+from bswirl_tui.screens.closer import READ_SECONDS, Closer
 from bswirl_tui.screens.dialogs import Ask, Choice, Choose
 from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.pick_runs import PickRuns
@@ -35,14 +36,13 @@ if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.client.client import Metrics
 
-REDRAW_SECONDS = 1.0  # at most so often for new points
 FIRST_POINTS = 2000  # of a curve, where more are there already
 SHOWN_RUNS = 200  # to choose from
 Fresh = list[tuple[Run, "Metrics", bool]]  # a run, its new points, whether they are all there are
 
 
-class CurvesScreen(CurveFiles):
-    """Reads whole curves once and then only what is new."""
+class CurvesScreen(Closer):
+    """Reads whole curves once and then only what is new, and looks closer where it is looked at."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings(actions.CURVES)]
 
@@ -63,10 +63,6 @@ class CurvesScreen(CurveFiles):
         yield StatusBar(self.state, "curves")
         yield PanelGrid(id="curves")
         yield KeyBar()
-
-    @property
-    def grid(self) -> PanelGrid:
-        return self.query_one(PanelGrid)
 
     @property
     def curves(self) -> list[RunCurves]:
@@ -109,7 +105,7 @@ class CurvesScreen(CurveFiles):
             self._stale = True
             return
         self._stale, self._loading = False, True
-        self._pause = self.set_timer(REDRAW_SECONDS, self._pause_over)
+        self._pause = self.set_timer(READ_SECONDS, self._pause_over)
         known = {run_id: (run.attempt, curves.newest) for run_id, (run, curves) in self._runs.items()}
         wanted = self.view.runs
         self.bswirl.ask_owner(
@@ -123,6 +119,7 @@ class CurvesScreen(CurveFiles):
 
     def _read(self, fresh: Fresh) -> None:
         self._loading, self._loaded = False, True
+        self.look_again()
         for run, metrics, anew in fresh:
             curves = (
                 self._runs[run.run_id][1] if run.run_id in self._runs else RunCurves(run.run_id, run.name)
@@ -130,7 +127,7 @@ class CurvesScreen(CurveFiles):
             if anew:
                 curves.clear()
             curves.live = is_live(run)
-            curves.extend(metrics)
+            curves.extend(metrics, FIRST_POINTS)
             self._runs[run.run_id] = (run, curves)
         self._show()
 
@@ -148,9 +145,8 @@ class CurvesScreen(CurveFiles):
         self._panels = filtered(every, name_pattern(view.pattern) if view.pattern else None)
         view.keep_in_sight(whole_window(runs), newest_step(runs))
         grid = self.grid
-        grid.content = Content(runs, self._panels, view, (), self._empty_words(bool(every)))
-        grid.content.head = self._head()
-        grid.redraw()
+        grid.show(Content(runs, self._panels, view, self._head(), self._empty_words(bool(every))))
+        self.look_closer()
 
     def _empty_words(self, has_points: bool) -> Sequence[str]:
         if not self._loaded:
@@ -162,32 +158,31 @@ class CurvesScreen(CurveFiles):
         key = actions.spec("curves.filter").key_display
         return ("No curve fits the filter.", "", f"Press {key} to change it; an empty one shows all.")
 
-    def _head(self) -> list[tuple[str, str]]:
+    def _head(self) -> Head:
         """Which runs, then what is special about the view."""
-        head: list[tuple[str, str]] = []
-        for place, run_id in enumerate(self.view.runs):
-            if run_id not in self._runs:
-                continue
-            run, _ = self._runs[run_id]
-            letter = letters_of(place, len(self.view.runs))
-            head.append((f"{letter} " if letter else "", f"c{place}*"))
-            head.append((f"{run_id} {line(run.name, limit=24).plain} {run.status}   ", ""))
-        page, pages = self.grid.page
-        facts = [self._step_words(), f"page {page} of {pages}" if pages > 1 else ""]
-        if self.view.window is not None:
-            facts.append(f"steps {self.view.window[0]:,} to {self.view.window[1]:,}")
-        if self.view.half_life:
-            facts.append(f"smoothed, half-life {self.view.half_life:,} steps")
-        if self.view.pattern:
-            facts.append(f"/{self.view.pattern}")
-        head.append((glyphs().separator.join(fact for fact in facts if fact), "muted"))
-        return head
+        view, many = self.view, len(self.view.runs)
+        runs = [
+            (letters_of(place, many), run_id, line(found[0].name, limit=NAME).plain, found[0].status)
+            for place, run_id in enumerate(view.runs)
+            if (found := self._runs.get(run_id)) is not None
+        ]
+        facts = []
+        if view.half_life:
+            facts.append((f"smoothed, half-life {view.half_life:,} steps", f"smoothed {view.half_life}"))
+        if view.window is not None:
+            first, last = view.window
+            facts.append((f"steps {first:,} to {last:,}", f"{first} to {last}"))
+        if view.pattern:
+            facts.append((f"/{view.pattern}",) * 2)
+        return Head(runs, self._step_words(), facts)
 
-    def _step_words(self) -> str:
+    def _step_words(self) -> tuple[str, str]:
         if not any(run.series for run in self.curves):
-            return ""
+            return "", ""
+        if self.view.cursor is not None:
+            return (f"step {self.view.cursor:,}",) * 2
         newest = newest_step(self.curves)
-        return f"newest step {newest:,}" if self.view.cursor is None else f"step {self.view.cursor:,}"
+        return f"newest step {newest:,}", f"newest {newest}"
 
     # moving
 

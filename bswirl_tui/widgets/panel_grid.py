@@ -16,16 +16,16 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from bswirl_tui.charts.canvas import Canvas, differences
-from bswirl_tui.charts.chart import CURSOR, GUTTER, Drawing, draw, with_cursor
+from bswirl_tui.charts.chart import CURSOR, DIM, GUTTER, Drawing, draw, with_cursor
+from bswirl_tui.charts.heading import Head
 from bswirl_tui.charts.layout import LEAST, Grid, boxes, grid_for
 from bswirl_tui.charts.panels import PanelSpec
 from bswirl_tui.charts.series import RunCurves
-from bswirl_tui.charts.view import View, lines_of, versions, whole_window
+from bswirl_tui.charts.view import View, lines_of, newest_step, versions, whole_window
 from bswirl_tui.text import clean
 from bswirl_tui.themes import line_styles, palette
 
 TITLE_CHARACTERS = 200  # of a curve's name; they may come from anyone
-HEAD = 1  # rows above the panels
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Content:
     runs: Sequence[RunCurves] = ()
     panels: Sequence[PanelSpec] = ()
     view: View = field(default_factory=View)
-    head: Sequence[tuple[str, str]] = ()  # texts and the names of their styles, above the panels
+    head: Head = field(default_factory=Head)  # above the panels
     empty: Sequence[str] = ()  # what to say where there are no panels
 
 
@@ -104,14 +104,20 @@ class PanelGrid(Widget, can_focus=True):
 
     @property
     def _room(self) -> tuple[int, int]:
-        return self.content_size.width, max(0, self.content_size.height - (HEAD if self.HAS_HEAD else 0))
+        return self.content_size.width, max(0, self.content_size.height - self._top)
+
+    @property
+    def _top(self) -> int:
+        """Rows above the panels."""
+        return self.content.head.rows(self.content_size.width) if self.HAS_HEAD else 0
 
     @property
     def _window(self) -> tuple[int, int]:
         return self.content.view.shown_window(whole_window(self.content.runs))
 
-    def _on_page(self) -> list[tuple[int, PanelSpec]]:
-        """The panels in sight, with their places among all."""
+    @property
+    def in_sight(self) -> list[tuple[int, PanelSpec]]:
+        """The panels of the page, with their places among all."""
         per_page = self.grid.page
         start = (self.page[0] - 1) * per_page
         return list(enumerate(self.content.panels))[start : start + per_page]
@@ -122,26 +128,28 @@ class PanelGrid(Widget, can_focus=True):
         width, height = self.content_size
         sheet = Canvas(width, height)
         if self.HAS_HEAD:
-            x = 1
-            for text, style in self.content.head:
-                x = sheet.put(x, 0, clean(text, one_line=True, limit=TITLE_CHARACTERS), style)
+            for y, pieces in enumerate(self.content.head.lines(width, *self.page)):
+                x = 1
+                for text, style in pieces:
+                    x = sheet.put(x, y, clean(text, one_line=True, limit=TITLE_CHARACTERS), style)
         if not self.content.panels:
             self._explain(sheet)
             return sheet
-        top, view = (HEAD if self.HAS_HEAD else 0), self.content.view
-        focus = view.place(self.content.panels)
-        in_sight = self._on_page()
+        top, view = self._top, self.content.view
+        focus, newest = view.place(self.content.panels), newest_step(self.content.runs)
+        in_sight = self.in_sight
         for (place, spec), box in zip(in_sight, boxes(self.grid, *self._room), strict=False):
             drawing = self._drawing(spec, box.width, box.height)
             title = clean(spec.title, one_line=True, limit=TITLE_CHARACTERS)
             focused = place == focus and self.HAS_HEAD
-            sheet.paste(with_cursor(drawing, title, view.cursor, focused=focused), box.x, top + box.y)
+            panel = with_cursor(drawing, title, view.cursor, focused=focused, newest=newest)
+            sheet.paste(panel, box.x, top + box.y)
         kept = {spec.title for _, spec in in_sight}
         self._drawings = {title: kept_one for title, kept_one in self._drawings.items() if title in kept}
         return sheet
 
     def _explain(self, sheet: Canvas) -> None:
-        y = 2
+        y = self._top + 1
         for paragraph in self.content.empty:
             for part in Text(paragraph).wrap(self.app.console, max(1, sheet.width - 4)) or [Text()]:
                 sheet.put(2, y, part.plain, "muted")
@@ -155,7 +163,8 @@ class PanelGrid(Widget, can_focus=True):
         known = self._drawings.get(spec.title)
         if known is not None and known[0] == key:
             return known[1]
-        drawing = draw(lines_of(spec, runs, view.half_life), self._window, (width, height), log=log)
+        lines = lines_of(spec, runs, view.half_life)
+        drawing = draw(lines, self._window, (width, height), log=log, title=clean(spec.title, one_line=True))
         self._drawings[spec.title] = (key, drawing)
         return drawing
 
@@ -169,8 +178,8 @@ class PanelGrid(Widget, can_focus=True):
         return Strip(parts, width).apply_style(self.rich_style)
 
     def _style(self, name: str) -> Style:
-        """A style by name: `c0` and on for lines, else the palette's; `*` is bold, `!` the cursor."""
-        base = name.rstrip("*" + CURSOR)
+        """A style by name: `c0` and on for lines, else the palette's; `*` bold, `~` dim, `!` the cursor."""
+        base = name.rstrip("*" + DIM + CURSOR)
         if not base:
             style = Style()
         elif base[0] == "c" and base[1:].isdecimal():
@@ -180,6 +189,8 @@ class PanelGrid(Widget, can_focus=True):
             style = getattr(palette(self.app), base)
         if "*" in name:
             style += Style(bold=True)
+        if DIM in name:
+            style += Style(dim=True)
         return style + Style(reverse=True) if CURSOR in name else style
 
     def notify_style_update(self) -> None:
@@ -192,8 +203,8 @@ class PanelGrid(Widget, can_focus=True):
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
-        top = HEAD if self.HAS_HEAD else 0
-        for (_, spec), box in zip(self._on_page(), boxes(self.grid, *self._room), strict=False):
+        top = self._top
+        for (_, spec), box in zip(self.in_sight, boxes(self.grid, *self._room), strict=False):
             x, y = event.x - box.x, event.y - top - box.y
             if 0 <= x < box.width and 0 <= y < box.height:
                 first, last = self._window

@@ -10,8 +10,9 @@ import pytest
 
 from bswirl_tui import glyphs
 from bswirl_tui.charts.canvas import Canvas, differences
-from bswirl_tui.charts.chart import CURSOR, GUTTER, Line, draw, with_cursor
+from bswirl_tui.charts.chart import CURSOR, GUTTER, draw, with_cursor
 from bswirl_tui.charts.layout import LEAST, Grid, boxes, grid_for
+from bswirl_tui.charts.lines import Line
 from bswirl_tui.charts.series import Series
 
 SIZE = (60, 12)
@@ -28,7 +29,7 @@ def signs(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def rows_of(points: Points, *, log: bool = False, window: tuple[int, int] = (0, 10)) -> list[str]:
     """A curve drawn alone, with its title."""
-    made = draw([Line("", "c0", Series(points))], window, SIZE, log=log)
+    made = draw([Line("", 0, Series(points))], window, SIZE, log=log)
     return with_cursor(made, "T", None, focused=False).plain.split("\n")
 
 
@@ -55,7 +56,7 @@ class TestCurves:
         glyphs.use(glyphs.ASCII)
         try:
             series = Series([(0, 1.0), (5, math.nan), (9, 2.0)])
-            made = draw([Line("A", "c0", series, series, series)], (0, 10), SIZE, log=False)
+            made = draw([Line("A", 0, series, series, series)], (0, 10), SIZE, log=False)
             assert with_cursor(made, "T", 9, focused=True).plain.isascii()
         finally:
             glyphs.use(glyphs.UNICODE)
@@ -92,7 +93,7 @@ class TestCurves:
 
     def test_sizes_down_to_nothing(self, signs: str) -> None:
         """A window may be dragged to any size."""
-        lines = [Line("A", "c0", Series([(0, 1.0), (9, 2.0)]))]
+        lines = [Line("A", 0, Series([(0, 1.0), (9, 2.0)]))]
         for width in range(0, 30, 3):
             for height in range(8):
                 canvas = with_cursor(
@@ -107,14 +108,15 @@ class TestSeveral:
     def lines(self) -> list[Line]:
         up, down = [Series((step, sign * step) for step in range(0, 101, 10)) for sign in (1.0, -1.0)]
         ends = [Series((step, step + far) for step in range(0, 101, 10)) for far in (-30.0, 30.0)]
-        return [Line("A", "c0", up, *ends), Line("B", "c1", down)]
+        return [Line("A", 0, up, *ends), Line("B", 1, down)]
 
     def test_letters_stand_on_the_lines_and_in_the_title(self, signs: str) -> None:
         """So that colour is not needed."""
         canvas = with_cursor(draw(self.lines(), (0, 100), SIZE, log=False), "T", None, focused=False)
         title, *plot = canvas.plain.split("\n")
-        assert "A 100 [70, 130]" in title
-        assert "B -100" in title
+        own = {"braille": ("A", "B"), "ascii": ("A*", "Bo")}[signs]
+        assert f"{own[0]} 100 [70, 130]" in title
+        assert f"{own[1]} -100" in title
         upper, lower = "".join(plot[:5]), "".join(plot[6:-1])
         assert "A" in upper
         assert "A" not in lower
@@ -151,8 +153,9 @@ class TestSeveral:
         made = draw(self.lines(), (0, 100), SIZE, log=False)
         canvas = with_cursor(made, "T", 47, focused=True)
         title = canvas.plain.split("\n")[0]
-        assert "A 40 [10, 70] @40" in title
-        assert "B -40 @40" in title
+        own = {"braille": ("A", "B"), "ascii": ("A*", "Bo")}[signs]
+        assert f"{own[0]} 40 [10, 70] @40" in title
+        assert f"{own[1]} -40 @40" in title
         assert canvas.signs[-1].index(glyphs.glyphs().caret) == made.column(47)
         marked = [
             (x, y) for y, row in enumerate(canvas.styles) for x, style in enumerate(row) if CURSOR in style
@@ -211,7 +214,7 @@ class TestSheets:
         points: Points = [(step, 1 / (step + 1) + rng.random() / 20) for step in range(300)]
         sheets = [
             with_cursor(
-                draw([Line("", "c0", Series(points[:n]))], (0, 400), SIZE, log=False),
+                draw([Line("", 0, Series(points[:n]))], (0, 400), SIZE, log=False),
                 "T",
                 None,
                 focused=False,
