@@ -72,7 +72,7 @@ def draw(
         return made
     values = _values_in(lines, window)
     _note(made, values, log=log)
-    made.head = rows_for(title, lines, len(made.notes), width, (height - 3) // 3)
+    made.head = rows_for(title, lines, len(made.notes), width, max(1, (height - 4) // 2))
     ticks = max(2, made.plot_height // 3)
     made.scale = logarithmic(values, ticks) if log else linear(values, ticks) if values else None
     _draw_steps(made)
@@ -125,17 +125,18 @@ def _draw_ticks(made: Drawing, scale: Scale) -> None:
 
 
 def _draw_steps(made: Drawing) -> None:
-    """The axis of steps; a `!` stands where a value is no finite number."""
+    """The axis of steps; a `!` stands where a value is no finite number. A few of them displace numbers."""
     y, free = made.canvas.height - 1, GUTTER
     made.canvas.put(GUTTER, y, glyphs().bar_empty * made.plot_width, "faint")
+    marks = {made.column(at) for line in made.lines for at in line.series.not_finite(made.first, made.last)}
+    for column in marks:
+        made.canvas.put(column, y, "!", "bad")
+    few = len(marks) <= made.plot_width // 8
     for step in steps(made.first, made.last, max(1, made.plot_width // 14)):
         label = f" {step:,} "
         x = min(made.column(step) - len(label) // 2, made.canvas.width - len(label))
-        if x >= free:
+        if x >= free and not (few and marks & set(range(x, x + len(label)))):
             free = made.canvas.put(x, y, label, "muted") + 1
-    for line in made.lines:
-        for step in line.series.not_finite(made.first, made.last):
-            made.canvas.put(made.column(step), y, "!", "bad")
 
 
 def _draw_band(made: Drawing, line: Line, place: int, bands: int, *, log: bool) -> None:

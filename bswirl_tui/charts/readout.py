@@ -16,7 +16,7 @@ from bswirl_tui.glyphs import glyphs
 Piece = Sequence[tuple[str, str]]  # texts and the names of their styles; a piece is never broken
 DIGITS = (4, 3, 2, 2)  # of values, from the longest wording to the shortest
 SHORTEST = len(DIGITS) - 1
-NUMBER, INTERVAL = 9, 22  # cells of a value and of an interval, as a rule
+NUMBER, INTERVAL = 7, 18  # cells of a value and of an interval, in the shorter wordings
 MARGIN = 1
 LEAST_TITLE = 12
 
@@ -44,12 +44,16 @@ def put_head(
     """
     points = [line.point(cursor) for line in lines]
     shaded = sum(line.has_band for line in lines) > 1
+    wanted = newest if cursor is None else cursor
+    steps = {point.step for point in points if point is not None}
+    apart = steps - {wanted} if len(lines) > 1 and len(steps) == 1 and wanted is not None else set()
     room = canvas.width if all(point is None for point in points) else max(LEAST_TITLE, canvas.width // 2)
     for level in range(SHORTEST + 1):
         said = [
-            _read_out(line, point, newest if cursor is None else cursor, level, shaded=shaded)
+            _read_out(line, point, None if apart else wanted, level, shaded=shaded)
             for line, point in zip(lines, points, strict=True)
         ]
+        said += [[(f"@{step:,}", "muted")] for step in apart]  # said once where it is the same for all
         said += [[(note[level > 1], "warn")] for note in notes]
         laid = list(islice(_laid(title, room, said, canvas.width, 2 if level < 2 else 1), rows + 1))
         if len(laid) <= rows or level == SHORTEST:
