@@ -214,7 +214,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "View",
         MAIN,
         (
-            ("view.gold", "s", "gold", "Show or hide the gold solution.", 8),
+            ("view.gold", "s", "gold", "Show the gold solution, then as the dataset has it, or hide it.", 8),
             ("view.back", "left_square_bracket", "back", "Go back to what you looked at before."),
             ("view.forward", "right_square_bracket", "forward", "Go forward again."),
             (

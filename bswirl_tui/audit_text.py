@@ -14,6 +14,7 @@ from bswirl.votes import votes_words
 from bswirl_tui import actions
 from bswirl_tui.document import Document, problem
 from bswirl_tui.glyphs import glyphs
+from bswirl_tui.gold import Gold
 from bswirl_tui.sitting import Entry, Sitting
 from bswirl_tui.text import (
     BLANK,
@@ -55,7 +56,7 @@ ORDERS = {
 
 def step_document(detail: ActionDetail, colours: Palette, note: str = "") -> Document:
     """Question, gold answer, the steps before, and the step to judge, on which the eye should rest."""
-    parts = [*problem(detail.question, colours, gold=False), BLANK]
+    parts = [*problem(detail.question, colours, gold=Gold.HIDDEN), BLANK]
     if detail.prefix:
         parts.append(heading("Steps before", colours))
         parts += [

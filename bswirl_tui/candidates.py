@@ -26,7 +26,7 @@ from bswirl_tui.text import (
 )
 from bswirl_tui.themes import Palette
 
-FIRST_DIGIT = 2  # 0 and 1 are labels
+FIRST_DIGIT = 2  # 0 and 1 are labels; the digits of candidates are keys, not numbers of theirs
 LAST_DIGIT = 9
 NUMBER = 9  # cells of a number with sign and two digits, so that numbers line up
 _SOURCES = {"judge": "judge", "human": "human", "answer": "answer check"}
@@ -136,7 +136,7 @@ def votes_said(comparison: Comparison, action: Action) -> str:
 def card_caption(comparison: Comparison) -> str:
     """The line over cards that names their columns."""
     shift = f"{'shift':>{NUMBER}}" if comparison.shifts is not None else ""
-    return f"   {'action':<9} {'reward':<10} {'adv':>6} {'n':>4} {'log-prob':>{NUMBER}} {'/token':>7}{shift}"
+    return f"key {'action':<8} {'reward':<10} {'adv':>6} {'n':>4} {'log-prob':>{NUMBER}} {'/token':>7}{shift}"
 
 
 def card_line(comparison: Comparison, place: int, colours: Palette) -> Text:

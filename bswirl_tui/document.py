@@ -12,6 +12,7 @@ from bswirl.records import Action, ActionDetail, Label, Question, Sample, Verdic
 from bswirl.votes import votes_words
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
+from bswirl_tui.gold import Gold, gold_paragraphs
 from bswirl_tui.outline import ROOT, Group, Outline
 from bswirl_tui.text import (
     BLANK,
@@ -50,7 +51,7 @@ class Reader:
 
     palette: Palette
     auditor: str = ""
-    gold: bool = False  # whether the gold solution is shown
+    gold: Gold = Gold.HIDDEN  # how much of the gold solution is shown
 
 
 def question_document(outline: Outline, reader: Reader) -> Document:
@@ -101,20 +102,15 @@ def group_words(group: Group, colours: Palette) -> Text:
     return Text().append(name, style).append(separator + separator.join(facts), colours.muted)
 
 
-def problem(question: Question, colours: Palette, *, gold: bool) -> list[Paragraph]:
+def problem(question: Question, colours: Palette, *, gold: Gold) -> list[Paragraph]:
     """The question with its gold answer, and the gold solution where it is asked for."""
     place = line(f"{question.address}{glyphs().separator}{question.split}", colours.muted, limit=80)
     parts = [heading("Problem", colours, place), Paragraph(Text(clean(question.text)))]
     known = question.gold is not None
     answer = line(question.gold or "", colours.strong) if known else Text("unknown", colours.muted)
     parts.append(Paragraph(Text("Gold answer ", colours.muted) + answer))
-    if gold:
-        parts += [BLANK, heading("Gold solution", colours)]
-        if question.solution:
-            parts.append(Paragraph(Text(clean(question.solution))))
-        else:
-            parts.append(Paragraph(Text("The dataset gives none.", colours.muted)))
-    return parts
+    solution = gold_paragraphs(question.solution, gold, colours)
+    return [*parts, BLANK, *solution] if solution else parts
 
 
 def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:

@@ -110,7 +110,17 @@ class Outline:
 
     def shift(self, action: Action) -> ActionShift | None:
         """What the probe measured on an action."""
-        return next((shift for shift in self.shifts.shifts if shift.action_id == action.action_id), None)
+        return self._shifts.get(action.action_id)
+
+    @property
+    def shifts(self) -> QuestionShifts:
+        """What a training run's probe measured on this question."""
+        return self._measured
+
+    @shifts.setter
+    def shifts(self, shifts: QuestionShifts) -> None:
+        self._measured = shifts
+        self._shifts = {shift.action_id: shift for shift in shifts.shifts}
 
     # words searched for
 

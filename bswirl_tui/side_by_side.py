@@ -10,6 +10,8 @@ from itertools import zip_longest
 from rich.text import Text
 
 from bswirl_tui.candidates import (
+    FIRST_DIGIT,
+    LAST_DIGIT,
     Comparison,
     card_caption,
     card_line,
@@ -20,12 +22,14 @@ from bswirl_tui.candidates import (
 )
 from bswirl_tui.document import group_words, problem
 from bswirl_tui.glyphs import glyphs
+from bswirl_tui.gold import Gold
 from bswirl_tui.text import BLANK, Paragraph, clean, fit, heading
 from bswirl_tui.themes import Palette
 
 WIDE = 100  # cells from which candidates stand in columns
 NAMES = 11  # cells of the names of rows
 NARROWEST, WIDEST = 28, 80  # cells of a column
+KEYS_HINT = f"{FIRST_DIGIT} to {LAST_DIGIT} go to a candidate; 0 and 1 label it"
 
 Line = Callable[[], Text]  # made when it comes into sight: texts may be very long
 Wrap = Callable[[int, str, int], Sequence[Text]]  # (place, what, width): a candidate's text, wrapped
@@ -55,7 +59,7 @@ def texts(comparison: Comparison, place: int, what: str, colours: Palette) -> Te
     return make(comparison, place, colours)
 
 
-def problem_lines(comparison: Comparison, width: int, colours: Palette, *, gold: bool) -> list[Text]:
+def problem_lines(comparison: Comparison, width: int, colours: Palette, *, gold: Gold) -> list[Text]:
     """The problem and the steps that every candidate follows."""
     outline = comparison.outline
     parts = problem(outline.tree.question, colours, gold=gold)
@@ -70,10 +74,11 @@ def group_line(comparison: Comparison, first: int, shown: int, width: int, colou
     action, count = comparison.actions[0], len(comparison.actions)
     name = f"Candidates for step {action.depth}"
     text = heading(name, colours, group_words(comparison.group, colours)).text
-    if shown < count:
-        more = f"  {first + 1} to {first + shown} of {count} "
-        text = fit(text, width - len(more)).append(more, colours.warn)
-    return text
+    more = f"  {first + 1} to {first + shown} of {count} " if shown < count else ""
+    hint = f"  {glyphs().separator.strip()} {KEYS_HINT}"
+    if count > 1 and text.cell_len + len(hint) + len(more) <= width:
+        text.append(hint, colours.muted)
+    return fit(text, width - len(more)).append(more, colours.warn) if more else text
 
 
 def columns(
@@ -100,7 +105,7 @@ def columns(
     said = block("judge", "judge")
     below: list[Line] = [
         partial(group_line, comparison, first, len(places), width, colours),
-        partial(row, "", *(title(comparison, place, colours) for place in places)),
+        partial(row, "key", *(title(comparison, place, colours) for place in places)),
         *(
             partial(row, name, *(candidate[index][1] for candidate in described))
             for index, (name, _) in enumerate(described[0])

@@ -12,6 +12,8 @@ from bswirl_tui.widgets.bars import KeyBar
 from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.tree_view import TreeView
 
+KEPT_GROUPS = 60  # whose verdicts are remembered
+
 
 class Comparing(Finding):
     """The part of the main screen that compares. The tree's cursor says which candidate is chosen."""
@@ -21,6 +23,7 @@ class Comparing(Finding):
         self._comparing = False
         self._shown_way: int | str | None = None  # where the line of keys says that escape leads
         self._verdicts: dict[int, dict[int, Verdict]] = {}  # in force, by state and action
+        self._stale: set[int] = set()  # states of which they may have changed
 
     @property
     def compare_view(self) -> CompareView:
@@ -38,8 +41,8 @@ class Comparing(Finding):
         (self.compare_view if comparing else self.tree_view).focus()
 
     def forget_verdicts(self) -> None:
-        """They may have changed."""
-        self._verdicts.clear()
+        """They may have changed: they are shown until others are read, so that no line jumps."""
+        self._stale |= self._verdicts.keys()
 
     def show_candidates(self) -> None:
         """Shows the group under the cursor; before a first step, the question's first group."""
@@ -60,12 +63,16 @@ class Comparing(Finding):
         self.compare_view.compare(
             Comparison(outline, outline.group_of(action), key, verdicts or {}, shifts or None)
         )
-        if verdicts is None:
+        if verdicts is None or action.state_id in self._stale:
             self._load_verdicts(action.state_id, key)
 
     def _load_verdicts(self, state_id: int, action_id: int) -> None:
         def done(verdicts: list[Verdict]) -> None:
+            self._verdicts.pop(state_id, None)
             self._verdicts[state_id] = {verdict.action_id: verdict for verdict in verdicts}
+            self._stale.discard(state_id)
+            while len(self._verdicts) > KEPT_GROUPS:
+                self._verdicts.pop(next(iter(self._verdicts)))
             action = self.tree_view.action_here
             if self._comparing and action is not None and action.state_id == state_id:
                 self.show_candidates()

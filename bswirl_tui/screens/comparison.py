@@ -17,6 +17,7 @@ from bswirl_tui import actions
 from bswirl_tui.evaluations import KINDS, Answered, Compared, Evaluation, compared
 from bswirl_tui.evaluations_text import evaluation_line, outcome_lines
 from bswirl_tui.glyphs import glyphs
+from bswirl_tui.gold import readable
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.state import AppState
@@ -190,7 +191,7 @@ class PairScreen(SubScreen):
             Paragraph(gold, Text("gold ", colours.muted), indent=5),
         ]
         if question.solution:
-            parts += [BLANK, Paragraph(Text(clean(question.solution), colours.muted))]
+            parts += [BLANK, Paragraph(Text(clean(readable(question.solution)), colours.muted))]
         view.show(parts)
 
     def _show_answer(self, letter: str, answer: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from bswirl_tui import actions, side_by_side
 from bswirl_tui.candidates import FIRST_DIGIT, Comparison
+from bswirl_tui.gold import Gold
 from bswirl_tui.side_by_side import Layout
 from bswirl_tui.text import Paragraph, line
 from bswirl_tui.themes import palette
@@ -36,7 +37,7 @@ class CompareView(LineView):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.comparison: Comparison | None = None
-        self.show_gold = False
+        self.show_gold = Gold.HIDDEN
         self.marked = False
         self.against: int | None = None
         self._first = 0  # of the columns in sight
@@ -71,13 +72,16 @@ class CompareView(LineView):
             self._wrapped.clear()
         if not same_group:
             self._first = 0
-        self._draw(show_cursor=moved, from_top=not same_group)
+        judged_now = before is not None and not before.verdicts  # what judges said came after the steps
+        self._draw(show_cursor=moved or judged_now, from_top=not same_group)
 
-    def set_gold(self, shown: bool) -> None:
+    def set_gold(self, shown: Gold) -> None:
         """Shows or hides the gold solution."""
         self.show_gold = shown
         self._above = []
         self._draw()
+        if shown is not Gold.HIDDEN:
+            self.jump(0)
 
     def _mark(self) -> None:
         if self.comparison is not None:
@@ -99,7 +103,9 @@ class CompareView(LineView):
         if side_by_side.in_columns(width):
             fitting = side_by_side.columns_that_fit(width, len(comparison.actions))
             place = comparison.place
-            self._first = min(max(self._first, place - fitting + 1), place, len(comparison.actions) - fitting)
+            if not self._first <= place < self._first + fitting:  # a page on: not every move shifts columns
+                self._first = place if place > self._first else place - fitting + 1
+            self._first = max(0, min(self._first, len(comparison.actions) - fitting))
             self._layout = side_by_side.columns(
                 comparison, self._above, self._first, width, colours, self._wrap
             )

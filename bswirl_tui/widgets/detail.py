@@ -6,6 +6,7 @@ from rich.text import Text
 
 from bswirl.records import ActionDetail
 from bswirl_tui.document import Document, Reader, question_document, step_document
+from bswirl_tui.gold import Gold
 from bswirl_tui.outline import Outline
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.text_view import TextView
@@ -18,7 +19,7 @@ class DetailView(TextView):
         super().__init__(id=id, placeholder="What is known of the step under the cursor.")
         self.name_pane(Text(" Detail "))
         self.auditor = ""
-        self.show_gold = False
+        self.show_gold = Gold.HIDDEN
         self._outline: Outline | None = None
         self._key = 0
         self._detail: ActionDetail | None = None
@@ -36,10 +37,11 @@ class DetailView(TextView):
         self._draw(keep_scroll=same)
 
     def toggle_gold(self) -> None:
-        """Shows or hides the gold solution."""
-        self.show_gold = not self.show_gold
+        """Shows the gold solution, then as its dataset has it where that differs, or hides it."""
+        solution = self._outline.tree.question.solution if self._outline is not None else None
+        self.show_gold = self.show_gold.next_for(solution)
         self._draw(keep_scroll=False)
-        if self.show_gold:
+        if self.show_gold is not Gold.HIDDEN:
             self.action_move_top()
 
     def notify_style_update(self) -> None:

@@ -19,6 +19,8 @@ from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
 NUMBERED = 60  # cells from which every line shows its action's number
+LEVELS = 4  # so many levels at once are left out, so that few moves of the cursor shift the outline
+STEP_CELLS = 26  # of a step's words that no depth may take
 
 
 class TreeView(RowList):
@@ -43,6 +45,7 @@ class TreeView(RowList):
         self.words = ""  # what is searched for
         self.outline: Outline | None = None
         self._words: tuple[str, ...] = ()
+        self._drawn_from = 0  # the level at which the outline as drawn begins
 
     # filling
 
@@ -129,6 +132,8 @@ class TreeView(RowList):
 
     def watch_cursor(self, before: int, after: int) -> None:
         super().watch_cursor(before, after)
+        if self._drawn_from != self._first_level(self.scrollable_content_region.width):
+            self.refresh_changed()
         if before != after and self.current is not None:
             self.post_message(self.StepSelected(self.current.key))
 
@@ -147,10 +152,19 @@ class TreeView(RowList):
             return fit(text, width - 8).append("  number", palette(self.app).muted)
         return text
 
+    def _first_level(self, width: int) -> int:
+        """The level at which the outline begins: deep down, the upper ones are left out."""
+        action = self.action_here
+        if self.outline is None or action is None:
+            return 0
+        room = width - self._columns(self.outline, action, palette(self.app)).cell_len - STEP_CELLS
+        return max(0, -(-(action.depth - max(LEVELS, room // 2)) // LEVELS) * LEVELS)
+
     def draw_row(self, index: int, width: int) -> Text:
         outline, colours = self.outline, palette(self.app)
         if outline is None:
             return Text()
+        self._drawn_from = self._first_level(width)
         entry = outline.lines[index]
         action = entry.action
         if action is None:
@@ -158,7 +172,10 @@ class TreeView(RowList):
             self._mark_words(question, colours)
             return Text.assemble(" ", self._follows(entry, colours), question)
         text = self._columns(outline, action, colours)
-        text.append(entry.guides, colours.faint)
+        first = self._drawn_from
+        if first:
+            text.append(glyphs().ellipsis, colours.faint)
+        text.append(entry.guides[2 * first :], colours.faint)
         text.append_text(self._follows(entry, colours))
         step = line(action.text, colours.answer if action.is_answer else "", limit=width)
         self._mark_words(step, colours)
@@ -184,7 +201,7 @@ class TreeView(RowList):
         text.append(f"{times:<3}", colours.muted).append(" ")
         if outline.shifts.shifts:
             found = outline.shift(action)
-            text.append(f"{signed(found.shift) if found else signs.dash:>6} ", colours.muted)
+            text.append(f"{_six_cells(found.shift if found else None):>6} ", colours.muted)
         return text.append(signs.backbone if action.backbone else " ", colours.accent).append(" ")
 
     def _follows(self, entry: Line, colours: Palette) -> Text:
@@ -258,6 +275,13 @@ class TreeView(RowList):
         if self.outline is not None:
             self.outline.close_all()
             self._goto(ROOT)
+
+
+def _six_cells(shift: float | None) -> str:
+    """A shift with as many decimals as its column has room for."""
+    if shift is None:
+        return glyphs().dash
+    return next((said for digits in (2, 1) if len(said := signed(shift, digits)) <= 6), signed(shift, 0))
 
 
 def group_sign(group: Group, colours: Palette) -> Text:
