@@ -47,6 +47,18 @@ class TestThinning:
         assert read_metrics(kit.cursor, run, most=2)["b"] == [[1, math.inf], [2, 3.0]]
 
 
+    def test_a_stretch_of_some_curves(self, kit: Kit) -> None:
+        """Between two steps, whole or thinned, and nothing else."""
+        run = kit.run("train")
+        rows = ({"t": "metrics", "step": n, "values": {"a": 1.0 * n, "b": -1.0 * n}} for n in range(1, 901))
+        kit.feed(run, *rows)
+        exact = read_metrics(kit.cursor, run, after=99, most=50, until=140, names=["b", "none"])
+        assert exact == {"b": [[n, -1.0 * n] for n in range(100, 141)]}
+        coarse = read_metrics(kit.cursor, run, after=99, most=50, until=600, names=["a"])["a"]
+        assert len(coarse) <= 80
+        assert (coarse[0], coarse[-1]) == ([100, 100.0], [600, 600.0])
+
+
 class TestMoved:
     """From a point of a curve to the actions behind it."""
 

@@ -192,7 +192,9 @@ class TestMoving:
             assert "Compare shop:q01" in shown(pilot)
             assert "Candidates for step 1" in shown(pilot)
             await press(pilot, "K", "s")
-            assert "<<2*3=6>>" in shown(pilot)
+            assert "2*3=6 pens" in shown(pilot)
+            await press(pilot, "s")
+            assert "2*3=<<2*3=6>>6 pens" in shown(pilot)
 
     async def test_question_line_leads_to_the_first_group(self, shared: Project) -> None:
         """And a question without steps says so."""

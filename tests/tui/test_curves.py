@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.locks import FileLock
+from bswirl_tui.charts.series import MOST_POINTS
 from bswirl_tui.screens.curves import CurvesScreen
 from bswirl_tui.screens.dialogs import Confirm, Problem
 from bswirl_tui.screens.moved import MovedScreen
@@ -215,6 +217,114 @@ class TestRuns:
             )
             await press(pilot, "space", "enter", "escape", "escape")
             assert not isinstance(pilot.app.screen, CurvesScreen)
+
+
+class TestLong:
+    """Curves of which only some points are held."""
+
+    @pytest.fixture
+    def long(self, project: Project, bob: Client) -> RunFolder:
+        """A run of 5,000 steps that goes on; its loss is a quarter of the step."""
+        run = trained(bob, project.root.parent / "away", steps=0, ended=False)
+        folder = RunFolder(Path(run.folder))
+        append(folder.journal_file, *(self.row(step) for step in range(1, 5001)))
+        bob.attach_run(folder.path)
+        return folder
+
+    @staticmethod
+    def row(step: int) -> dict[str, Any]:
+        value = math.nan if step == 2600 else math.inf if step == 2601 else step / 4
+        values = {"loss": value, "kl": 1.0} if step % 3 else {"loss": value}
+        return {"t": "metrics", "step": step, "values": values}
+
+    @pytest.mark.parametrize("size", [NARROW, WIDE])
+    async def test_read_out_is_the_stored_point(
+        self, project: Project, long: RunFolder, size: tuple[int, int]
+    ) -> None:
+        """At any step, zoomed or not; a curve without a point there says whose step it is."""
+        async with opened(project, size) as pilot:
+            screen = await show_curves(pilot)
+            run = screen.curves[0]
+            assert run.series["loss"].thinned
+            screen.view.cursor = 1234  # between points that are held
+            assert 1234 not in run.series["loss"].steps
+            screen._show()
+            await until(pilot, lambda: "Loss  308.5" in shown(pilot))
+            assert "KL to the base  1  " in shown(pilot).replace("\n", " ")
+            screen.view.cursor = 1236
+            screen._show()
+            await until(pilot, lambda: "KL to the base  1 @1,235" in shown(pilot))
+            assert run.at("loss", 1236) == (1236, 309.0)
+
+    async def test_zoom_shows_every_point_and_stays(
+        self, project: Project, long: RunFolder, bob: Client
+    ) -> None:
+        """While new points arrive; what is not finite is counted in sight only."""
+        async with opened(project, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            run = screen.curves[0]
+            screen.view.cursor = 2590
+            await press(pilot, *["plus"] * 6)
+            window = screen.view.window
+            assert window is not None
+            in_sight = {*range(window[0], window[1] + 1)}
+
+            def drawn() -> set[int]:
+                curve = run.curve("loss")
+                assert curve is not None
+                return set(curve.steps)
+
+            await until(pilot, lambda: in_sight <= drawn())
+            assert len(drawn()) < MOST_POINTS
+            assert "2 not finite" in shown(pilot)
+            append(long.journal_file, *(self.row(step) for step in range(5001, 5101)))
+            bob.attach_run(long.path)
+            await until(pilot, lambda: run.newest == 5100)
+            assert (screen.view.window, screen.view.cursor) == (window, 2590)
+            assert in_sight <= drawn()
+            await press(pilot, "G")
+            assert screen.view.window is not None
+            assert screen.view.window[0] <= 5100 <= screen.view.window[1]
+
+    async def test_run_that_went_back_takes_the_view_along(
+        self, project: Project, long: RunFolder, bob: Client
+    ) -> None:
+        """A zoom on steps that are void now is let go."""
+        async with opened(project, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            screen.view.cursor = 4500
+            await press(pilot, *["plus"] * 4)
+            await until(pilot, lambda: screen.curves[0].close is not None)
+            rows = [{"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT}]
+            append(long.journal_file, *rows, {"t": "resume", "from_step": 40}, self.row(41))
+            bob.attach_run(long.path)
+            await until(pilot, lambda: "newest step 41" in shown(pilot))
+            assert screen.view.window is None
+            assert "Loss  10.25" in shown(pilot)
+
+
+class TestHeads:
+    """What must not be lost where there is little room."""
+
+    async def test_smoothing_intervals_and_log_are_said(self, two_runs: Project) -> None:
+        """Two runs over each other in 80 columns."""
+        async with opened(two_runs, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            await press(pilot, "r")
+            await until(pilot, lambda: isinstance(pilot.app.screen, PickRuns))
+            await press(pilot, "j", "space", "enter")
+            await until(pilot, lambda: len(screen.curves) == 2)
+            await press(pilot, "H", "tab", "tab", "s", "y", "plus")
+            rows = screen.grid.plain.split("\n")
+            assert "A 3 bswirl 2 done" in rows[0]
+            assert "B 2 bswirl 1 done" in rows[0]
+            assert "smoothed" in rows[1]
+            assert "page 2 of 6" in rows[1]
+            head = " ".join(rows[2:5])
+            for letters in ("Ap", "An", "Bp", "Bn"):
+                assert re.search(rf"{letters} [+-][\d.]+ (~[+-][\d.]+ )?\S?\[[^]]+\]", head), letters
+            assert re.search(r"log, ?\d+( not above 0|<=0)", head)
+            assert all(len(row) == 80 for row in screen.grid._sheet.signs)
 
 
 class TestGrowing:

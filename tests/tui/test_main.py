@@ -6,6 +6,7 @@ import pytest
 
 from bswirl.client import connect
 from bswirl.project import Project
+from bswirl_tui.gold import Gold
 from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.dialogs import Choose
 from tests.tui import content
@@ -168,14 +169,18 @@ class TestDetail:
                 assert words in text
 
     async def test_gold_solution_is_on_a_key(self, shared: Project) -> None:
-        """s shows and hides it."""
+        """s shows it to read, then as the dataset has it, and hides it."""
         async with opened(shared) as pilot:
             detail = main_screen(pilot).detail_view
-            assert "<<2*3=6>>" not in detail.plain
+            assert "Gold solution" not in detail.plain
             await press(pilot, "s")
-            assert "<<2*3=6>>" in detail.plain
+            assert "\n2*3=6 pens" in detail.plain
+            assert "<<2*3" not in detail.plain
+            assert "s shows them" in detail.plain
             await press(pilot, "s")
-            assert "<<2*3=6>>" not in detail.plain
+            assert "2*3=<<2*3=6>>6 pens" in detail.plain
+            await press(pilot, "s")
+            assert "Gold solution" not in detail.plain
 
     async def test_step_is_in_sight_in_a_small_pane(self, shared: Project) -> None:
         """The pane scrolls down to the step, no farther than it must."""
@@ -341,6 +346,6 @@ class TestHelp:
         async with opened(shared) as pilot:
             await press(pilot, "colon")
             await typed(pilot, "gold")
-            await until(pilot, lambda: "Show or hide the gold solution" in shown(pilot))
+            await until(pilot, lambda: "Show the gold solution" in shown(pilot))
             await press(pilot, "enter")
-            assert main_screen(pilot).detail_view.show_gold
+            assert main_screen(pilot).detail_view.show_gold is Gold.READABLE

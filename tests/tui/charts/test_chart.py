@@ -163,6 +163,60 @@ class TestSeveral:
         assert not any(CURSOR in style for row in made.canvas.styles for style in row)
 
 
+class TestWithoutColour:
+    """Runs that lie over each other differ in more than their hue."""
+
+    @staticmethod
+    def sheet(places: tuple[int, ...]) -> Canvas:
+        """Level curves with wide intervals, one a place, at heights of their own."""
+        lines = []
+        for place in places:
+            flat = [Series([(0, place + far), (100, place + far)]) for far in (0.0, -9.0, 9.0)]
+            lines.append(Line("ABCDEFGH"[place], place, *flat))
+        return draw(lines, (0, 100), (80, 40), log=False).canvas
+
+    def strokes(self, place: int) -> str:
+        """A line of braille without its letters."""
+        flat = Series([(0, 1.0), (100, 1.0)])
+        canvas = draw([Line("", place, flat)], (0, 100), SIZE, log=False).canvas
+        row = max(canvas.signs[1:-1], key=lambda row: sum("\u2800" < sign < "\u2900" for sign in row))
+        return "".join(row[GUTTER:])
+
+    def test_lines_are_drawn_in_strokes_of_their_own(self) -> None:
+        """Solid, dashed, dotted, dashed with dots."""
+        strokes = [self.strokes(place) for place in range(4)]
+        assert len(set(strokes)) == 4
+        assert len(set(strokes[0])) == 1
+        assert len({stroke.count(strokes[0][0]) for stroke in strokes}) == 4
+
+    def test_intervals_are_shaded_in_signs_of_their_own(self, signs: str) -> None:
+        """Where two overlap, both are seen; each has a line's colour beside."""
+        canvas = self.sheet((0, 1))
+        fills = {"braille": ("·", ":"), "ascii": (".", ":")}[signs]
+        cells = [
+            (sign, style)
+            for row in range(12, 28)
+            for sign, style in zip(canvas.signs[row][GUTTER:], canvas.styles[row][GUTTER:], strict=True)
+        ]
+        assert {(fills[0], "c0~"), (fills[1], "c1~")} <= set(cells)
+        shares = [sum(sign == fill for sign, _ in cells) for fill in fills]
+        assert min(shares) > 0.7 * max(shares)
+
+    def test_letters_stand_at_the_lines_ends(self, signs: str) -> None:
+        """Also where two end in the same place."""
+        one, two = Series([(0, 1.0), (90, 5.0)]), Series([(0, 9.0), (90, 5.0)])
+        canvas = draw([Line("A", 0, one), Line("B", 1, two)], (0, 100), SIZE, log=False).canvas
+        ends = [row[-10:] for row in canvas.plain.split("\n") if "A" in row[-12:] and "B" in row[-12:]]
+        assert ends
+
+    def test_extremes_stay_on_dashed_lines(self) -> None:
+        """A tall spike is drawn to its tip, whatever the stroke."""
+        for place in range(4):
+            spike = Series((step, 10.0 if step == 50 else 0.0) for step in range(101))
+            made = draw([Line("", place, spike)], (0, 100), SIZE, log=False)
+            assert any("\u2800" < sign < "\u2900" for sign in made.canvas.signs[made.row(10.0)][GUTTER:])
+
+
 class TestLayout:
     """As many panels as fit."""
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl_tui.charts.series import MOST_POINTS, RunCurves, Series, smoothed, thin
+from bswirl_tui.charts.series import MOST_POINTS, RunCurves, Series, Stretch, smoothed, thin
+from bswirl_tui.charts.view import View
+from bswirl_tui.screens.closer import wishes_for
 
 
 class TestGrowing:
@@ -42,6 +44,70 @@ class TestGrowing:
         assert run.newest == 3
         run.clear()
         assert (run.newest, run.series) == (-1, {})
+
+
+class TestCloserLooks:
+    """Exact points in place of thinned ones."""
+
+    @pytest.fixture
+    def run(self) -> RunCurves:
+        """Of 10,000 points every hundredth is known."""
+        run = RunCurves(1)
+        run.extend({"loss": [(step, 1.0 * step) for step in range(0, 10_001, 100)]}, asked=200)
+        return run
+
+    @staticmethod
+    def look(first: int, last: int) -> Stretch:
+        return Stretch(first, last, {"loss": Series((step, 1.0 * step) for step in range(first, last + 1))})
+
+    def test_only_curves_that_may_lack_points_are_thinned(self) -> None:
+        """Fewer points than half of what was asked for are all there are."""
+        run = RunCurves(1)
+        run.extend({"long": [(step, 0.0) for step in range(100)], "short": [(1, 0.0)]}, asked=200)
+        assert {name: curve.thinned for name, curve in run.series.items()} == {"long": True, "short": False}
+        assert [wish.names for wish in wishes_for(run, {"long", "short"}, View(cursor=50))] == [["long"]]
+
+    def test_stretch_is_spliced_in(self, run: RunCurves) -> None:
+        """Drawn and read out where it was looked at; elsewhere as before."""
+        run.close = self.look(4_000, 4_300)
+        curve = run.curve("loss")
+        assert curve is not None
+        assert list(curve.steps) == [
+            *range(0, 4_000, 100), *range(4_000, 4_301), *range(4_400, 10_001, 100)
+        ]  # fmt: skip
+        assert run.curve("loss") is curve
+        assert run.at("loss", 4_123) == (4_123, 4_123.0)
+        assert run.at("loss", 5_123) == (5_100, 5_100.0)
+        run.extend({"loss": [(10_001, 7.0)]})
+        assert run.at("loss", None) == (10_001, 7.0)
+        assert run.at("loss", 4_123) == (4_123, 4_123.0)
+
+    def test_cursor_reads_the_stored_point(self, run: RunCurves) -> None:
+        """As soon as what lies between it and the known point before was read."""
+        view = View(cursor=5_123)
+        (wish,) = wishes_for(run, {"loss"}, view)
+        assert (wish.first, wish.last, wish.at_cursor) == (5_100, 5_123, True)
+        run.near = self.look(wish.first, wish.last)
+        assert run.at("loss", 5_123) == (5_123, 5_123.0)
+        assert wishes_for(run, {"loss"}, view) == []
+        run.clear()
+        assert (run.near, run.at("loss", 5_123)) == (None, None)
+
+    def test_zoom_wishes_for_what_is_in_sight_with_a_margin(self, run: RunCurves) -> None:
+        """Moving within the margin wishes for nothing; far closer than a thinned look does."""
+        view = View(window=(3_000, 5_000))
+        (wish,) = wishes_for(run, {"loss"}, view)
+        assert (wish.first, wish.last) == (2_000, 6_000)
+        run.close = self.look(wish.first, wish.last)
+        view.window = (3_900, 5_900)
+        assert wishes_for(run, {"loss"}, view) == []
+        view.window = (4_500, 6_500)
+        assert wishes_for(run, {"loss"}, view)
+        run.close.series["loss"].thinned = True
+        view.window = (3_000, 4_000)
+        assert wishes_for(run, {"loss"}, view) == []
+        view.window = (3_000, 3_200)
+        assert wishes_for(run, {"loss"}, view)
 
 
 class TestThinning:

@@ -88,6 +88,26 @@ class TestWindow:
         view.keep_in_sight(whole, 229)
         assert view.window == (0, 100)
 
+    def test_arriving_points_move_nothing_that_is_zoomed_at(self) -> None:
+        """With a cursor the window stays, however far the run gets; without one it follows the newest."""
+        view = View(cursor=150, window=(100, 200))
+        for newest in (220, 400, 9000):
+            view.keep_in_sight((0, newest), newest)
+            assert (view.window, view.cursor) == ((100, 200), 150)
+        view.cursor = None
+        view.keep_in_sight((0, 10_000), 9000)
+        assert view.window is not None
+        assert view.window[0] <= 9000 <= view.window[1]
+
+    def test_a_run_that_began_again_takes_cursor_and_window_along(self) -> None:
+        """What lies beyond its end is let go; the zoom stays where there is room for it."""
+        view = View(cursor=900, window=(850, 950))
+        view.keep_in_sight((0, 400), 320)
+        assert view.cursor is None
+        assert view.window == (300, 400)
+        view.keep_in_sight((0, 60), 41)
+        assert view.window is None
+
     def test_smoothing_comes_round(self) -> None:
         view, seen = View(), []
         for _ in range(8):
