@@ -24,6 +24,9 @@ _TUI = (
     ("move_ms_p99", "the same, ms, p99", ".0f"),
     ("moves_late", "moves not repainted within 150 ms", "d"),
     ("move_bytes_median", "bytes to the terminal for it, median", ".0f"),
+    ("curves_bytes_median", "the same, curves' cursor", ".0f"),
+    ("compare_bytes_median", "the same, candidate to candidate", ".0f"),
+    ("audit_bytes_median", "the same, a vote and the next step", ".0f"),
     ("growth_mib", "growth over the updates, MiB", ".1f"),
 )
 _SIZE = ("", "tokens", "padded", "no grad", "TFLOP", "peak MiB", "Δ loss", "Δ KL", "Δ gradient")

@@ -24,11 +24,13 @@ from bswirl.client import connect, stop_owner
 from bswirl.errors import BswirlError
 from bswirl.project import Project
 from bswirl.runs.folder import RunFolder
+from bswirl_tui.bench.screens import add_training, measure_screens
 from bswirl_tui.bench.terminal import COLUMNS, LINES, Terminal
 
 ACTIONS_A_QUESTION = 11  # of the made-up project
 WRITERS = 2
 MOVE_SECONDS = 0.15  # from key to key
+SCREEN_MOVES = 60  # at most, on each of the other screens
 TREE_SHOWN = re.compile(rb"crates")  # a word that stands in steps alone
 CURSOR = re.compile(rb"48;2;36;71;110")  # the background of the line under the cursor
 ANYTHING = re.compile(rb".", re.DOTALL)
@@ -39,6 +41,9 @@ AIMS = {
     "move_ms_median": 20,
     "move_ms_p99": 50,
     "move_bytes_median": 3000,
+    "curves_bytes_median": 3000,
+    "compare_bytes_median": 3000,
+    "audit_bytes_median": 3000,
 }
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +67,10 @@ def measure_tui(settings: TuiSettings, say: Callable[[str], None]) -> dict[str, 
         project = _make_project(Path(folder) / "project", settings.actions)
         try:
             ours = _measure_ours(project, settings, say)
+            say(f"{min(settings.moves, SCREEN_MOVES)} keys each on other screens")
+            add_training(project)
+            moves = min(settings.moves, SCREEN_MOVES)
+            ours |= measure_screens(lambda: _app(project), TREE_SHOWN, moves)
             say("the peers")
             peers = [_measure_peer(name, command, settings) for name, command in _peers().items()]
             say(f"replaying {settings.updates:,} updates")

@@ -137,6 +137,14 @@ class TreeView(RowList):
         if before != after and self.current is not None:
             self.post_message(self.StepSelected(self.current.key))
 
+    def keep_cursor_in_sight(self) -> None:
+        """Scrolls on by a third of the pane: a scroll sends all of it, so there shall not be one a move."""
+        top, rows = self.scroll_offset.y, self.page_rows
+        if self.cursor < top:
+            self.jump(max(0, self.cursor - rows // 3))
+        elif self.cursor >= top + rows:
+            self.jump(self.cursor - rows + 1 + rows // 3)
+
     # drawing
 
     def row_count(self) -> int:

@@ -30,6 +30,8 @@ def test_measures_the_app(call: Call) -> None:
     assert 0 < ours["move_ms_median"] <= ours["move_ms_p99"] < 150
     assert 50 < ours["move_bytes_median"] < 20_000
     assert ours["rows_written"] > 1000
+    for screen in ("curves", "compare", "audit"):
+        assert 50 < ours[f"{screen}_bytes_median"] < 3000
     assert ours["updates"] == 20
     assert len(ours["resident_mib_by_updates"]) == 21
     assert bare["name"] == "bare Textual app"
