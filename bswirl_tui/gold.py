@@ -50,6 +50,6 @@ def gold_paragraphs(solution: str | None, shown: Gold, colours: Palette) -> list
     if number and shown is Gold.RAW:
         fact = Text("as the dataset has it", colours.muted)
     elif number:
-        fact = Text(f"without its <<calculator>> notes: {key} shows them", colours.muted)
+        fact = Text(f"calculator notes left out; {key} shows them", colours.muted)
     text = solution if shown is Gold.RAW else readable(solution)
     return [heading("Gold solution", colours, fact), Paragraph(Text(clean(text)))]
