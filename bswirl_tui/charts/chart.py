@@ -17,6 +17,7 @@ from bswirl_tui.glyphs import glyphs
 GUTTER = LABEL + 1  # cells left of the curves, for the ticks' labels
 LETTERS_EVERY = 22  # cells between two letters on one line
 TALL = 8  # dots; a stroke through so many has both its ends, whatever the line's pattern
+TALL_PANEL = 16  # rows of a panel that has room for more words above its curves
 CURSOR, DIM = "!", "~"  # added to the styles of cells under the cursor, and of what stands back
 
 
@@ -72,7 +73,8 @@ def draw(
         return made
     values = _values_in(lines, window)
     _note(made, values, log=log)
-    made.head = rows_for(title, lines, len(made.notes), width, max(1, (height - 4) // 2))
+    most = (height - 4) // 2 if height < TALL_PANEL else (height - 4) * 3 // 5
+    made.head = rows_for(title, lines, len(made.notes), width, max(1, most))
     ticks = max(2, made.plot_height // 3)
     made.scale = logarithmic(values, ticks) if log else linear(values, ticks) if values else None
     _draw_steps(made)

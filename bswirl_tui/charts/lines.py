@@ -11,7 +11,7 @@ from bswirl_tui.glyphs import glyphs
 
 LINE_SIGNS = "*ox#%@&$"  # what lines are drawn in where there is no braille
 STROKES = ("x", "xxxxxx...", "xx..", "xxxxxxx..x..")  # dots set and left out, along a line of braille
-FILLS = ".:'-+~=,"  # what intervals are shaded in
+FILLS = ".:'-+;=,"  # what intervals are shaded in
 
 
 @dataclass(frozen=True, slots=True)

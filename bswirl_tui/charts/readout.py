@@ -17,16 +17,21 @@ Piece = Sequence[tuple[str, str]]  # texts and the names of their styles; a piec
 DIGITS = (4, 3, 2, 2)  # of values, from the longest wording to the shortest
 SHORTEST = len(DIGITS) - 1
 NUMBER, INTERVAL = 7, 18  # cells of a value and of an interval, in the shorter wordings
+STEP, SMOOTHED = 5, 8  # and of a step beside them, and of a smoothed value
 MARGIN = 1
 LEAST_TITLE = 12
 
 
 def rows_for(title: str, lines: Sequence[Line], notes: int, width: int, most: int) -> int:
     """How many rows the head of a panel takes, whatever the cursor's values are."""
-    cells = MARGIN + min(cell_len(title), width // 2) + 22 * notes
+    several = len({line.place for line in lines}) > 1
+    cells = [22] * notes
     for line in lines:
-        cells += 3 + len(line.letters) + NUMBER + (INTERVAL if line.has_band else 0) + 9 * line.smooth
-    return max(1, min(most, -(-cells // max(1, width))))
+        interval = INTERVAL + STEP * several if line.has_band else 0
+        cells.append(1 + len(line.letters) + NUMBER + interval + SMOOTHED * line.smooth)
+    room = max(LEAST_TITLE, width // 2)
+    laid = _laid((title, ""), room, [[(" " * each, "")] for each in cells], max(1, width), 1)
+    return max(1, min(most, len(list(laid))))
 
 
 def put_head(
