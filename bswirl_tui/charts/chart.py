@@ -215,7 +215,8 @@ def _draw_letters(
         return
     cells, end = len(line.letters), max(way)
     offset = 3 + place * 5 % LETTERS_EVERY
-    for x in (end, *sorted(set(range(offset, made.plot_width, LETTERS_EVERY)) & way.keys())):
+    between = set(range(offset, end - LETTERS_EVERY // 3, LETTERS_EVERY)) & way.keys()
+    for x in (end, *sorted(between)):
         y, start = made.head + way[x], min(x, made.plot_width - cells)
         while start > 0 and x == end and taken & {(at, y) for at in range(start - 1, start + cells + 1)}:
             start -= 1
