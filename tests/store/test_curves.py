@@ -46,7 +46,6 @@ class TestThinning:
         assert read_metrics(kit.cursor, run, after=1, most=2) == {"b": [[2, 3.0]]}
         assert read_metrics(kit.cursor, run, most=2)["b"] == [[1, math.inf], [2, 3.0]]
 
-
     def test_a_stretch_of_some_curves(self, kit: Kit) -> None:
         """Between two steps, whole or thinned, and nothing else."""
         run = kit.run("train")
