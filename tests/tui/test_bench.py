@@ -31,7 +31,7 @@ def test_measures_the_app(call: Call) -> None:
     assert 50 < ours["move_bytes_median"] < 20_000
     assert ours["rows_written"] > 1000
     for screen in ("curves", "compare", "audit"):
-        assert 50 < ours[f"{screen}_bytes_median"] < 20_000  # dozens of verdicts a step, in so small a project
+        assert 50 < ours[f"{screen}_bytes_median"] < 20_000  # dozens of verdicts a step here
     assert ours["updates"] == 20
     assert len(ours["resident_mib_by_updates"]) == 21
     assert bare["name"] == "bare Textual app"
