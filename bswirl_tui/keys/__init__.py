@@ -1,0 +1,1 @@
+"""What keys do, screen by screen; `bswirl_tui.actions` makes one registry of it."""
