@@ -116,7 +116,7 @@ class Action:
     reward: float | None = None  # effective
     source: RewardSource | None = None
     conflict: bool = False
-    label: str | None = None  # the newest label that was not withdrawn
+    label: str | None = None  # the newest of its auditors' labels in force
     advantage: float | None = None
 
 

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from bswirl.audit.records import AuditItem, AuditPosition, Conflict
+from bswirl.labels import labels_in_force
 from bswirl.records import ActionDetail, Label, Verdict
 from bswirl.votes import votes_words
 from bswirl_tui import actions
@@ -169,11 +170,10 @@ def verdict_paragraphs(verdicts: Sequence[Verdict], colours: Palette) -> list[Pa
 
 
 def _others(labels: Sequence[Label], auditor: str, colours: Palette) -> list[Paragraph]:
-    newest = {label.auditor: label for label in sorted(labels, key=lambda label: label.label_id or 0)}
     return [
         label_paragraph(label, colours)
-        for name, label in sorted(newest.items())
-        if name != auditor and label.value != "withdrawn"
+        for name, label in sorted(labels_in_force(labels).items())
+        if name != auditor
     ]
 
 

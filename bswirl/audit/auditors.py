@@ -46,14 +46,16 @@ class RevealMeter:
 def pairs_of_auditors(items: Sequence[AuditedItem], *, blind: bool = False) -> tuple[AuditorPair, ...]:
     """Every two auditors who decided some action both, by name; with `blind` before they saw the judge.
 
-    An adjudication is no vote of its own: it came after a look at the others'.
+    An adjudication is no vote of its own: it came after a look at the others'. A skip takes back nothing.
     """
     found: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
     for item in items:
         newest = {
             vote.auditor: vote
             for vote in item.votes
-            if not (vote.withdrawn or vote.adjudicates or (blind and not _is_blind(vote)))
+            if not (
+                vote.withdrawn or vote.adjudicates or vote.value == "skip" or (blind and not _is_blind(vote))
+            )
         }
         words = {auditor: vote.value == "1" for auditor, vote in newest.items() if vote.value in DECIDED}
         for first, second in combinations(sorted(words), 2):
@@ -108,8 +110,9 @@ def reveal_meters(items: Sequence[AuditedItem]) -> tuple[RevealMeter, ...]:
             if first.seconds is not None:
                 seconds[auditor].append(first.seconds)
             if _decides(first):
-                later = [vote for vote in votes if vote.after_reveal and _decides(vote)]
-                reveals[auditor].append(bool(later) and later[-1].value != first.value)
+                later = [vote for vote in votes if vote.after_reveal and vote.value != "skip"]
+                turned = bool(later) and _decides(later[-1]) and later[-1].value != first.value
+                reveals[auditor].append(turned)
     return tuple(_meter(name, labelled[name], reveals[name], seconds[name]) for name in sorted(labelled))
 
 

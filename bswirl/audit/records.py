@@ -103,7 +103,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One label of the record, with how it came about. `newest`: the auditor's word on that action."""
+    """One label of the record, with how it came about. `newest`: the auditor's word in force there."""
 
     label_id: int
     client_uid: str

@@ -15,6 +15,7 @@ from bswirl.audit.stakes import Audited, Cell, chances_wrong
 from bswirl.certificates import Certificate
 from bswirl.store.certificates import newest_certificates
 from bswirl.store.database import Cursor, snapshot
+from bswirl.store.in_force import STANDS
 from bswirl.store.rewards import RANGE, effective_rewards
 
 HEAD_LENGTH = 1000
@@ -28,8 +29,7 @@ _IN_SCOPE = (
     " AND ($depth IS NULL OR a.depth = $depth) AND ($answers OR NOT a.is_answer)"
 )
 _FREE = (
-    "a.action_id NOT IN (SELECT action_id FROM labels WHERE value <> 'withdrawn' AND client_uid NOT IN"
-    " (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL))"
+    f"a.action_id NOT IN (SELECT action_id FROM labels WHERE {STANDS})"
     " AND a.action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > $now)"
 )
 

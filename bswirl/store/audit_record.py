@@ -8,6 +8,7 @@ from collections import defaultdict
 from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Vote
 from bswirl.store.database import Cursor
 from bswirl.store.draws import random_turns
+from bswirl.store.in_force import PLACE
 from bswirl.store.judges import list_judges
 from bswirl.store.rewards import effective_rewards
 
@@ -36,7 +37,7 @@ _VOTES = (
     "  WHERE withdraws IS NOT NULL)"
     " SELECT action_id, label_id, client_uid, auditor, value,"
     "  withdrawn IS NULL AND row_number() OVER (PARTITION BY action_id, auditor, withdrawn IS NULL"
-    "   ORDER BY label_id DESC) = 1 AS newest,"
+    f"   ORDER BY {PLACE} DESC) = 1 AS newest,"
     "  coalesce(withdrawn, false), blind, adjudicates, draw_id, seconds, coalesce(after_reveal, false),"
     "  repeats"
     " FROM labels LEFT JOIN label_facts USING (client_uid) LEFT JOIN gone USING (client_uid)"

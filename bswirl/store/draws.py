@@ -11,13 +11,12 @@ from bswirl.audit.records import Scope, Turn
 from bswirl.errors import InputError
 from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, storable
+from bswirl.store.in_force import PLACE, STANDS, labels_in_force
 from bswirl.store.mirror import Line, text_sha
 from bswirl.store.writing import StoreWriter
 
 WAYS = ("order", "random", "repeat", "overlap")
 OPEN_DAYS = 1.0  # how long a step that was shown and not labelled stays an auditor's own
-
-_WITHDRAWN = "(SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,8 +105,7 @@ def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
         " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
         "  AND later.draw_id > d.draw_id AND NOT later.met)"
         " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
-        " (SELECT action_id FROM labels WHERE value <> 'withdrawn' AND (auditor = ? OR value IN ('0', '1'))"
-        f" AND client_uid NOT IN {_WITHDRAWN}))"
+        f" (SELECT action_id FROM ({labels_in_force()}) WHERE auditor = ? OR value IN ('0', '1')))"
     )
     return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor])
 
@@ -184,7 +182,7 @@ class Standing:
 def standing_of_action(cursor: Cursor, action_id: int, question_id: int, now: datetime) -> Standing:
     """How an action stands right now, what this transaction wrote included."""
     rows = cursor.execute(
-        "SELECT auditor, arg_max(value, label_id) FROM labels WHERE question_id = $question"
+        f"SELECT auditor, arg_max(value, {PLACE}) FROM labels WHERE question_id = $question"
         " AND action_id = $action AND value <> 'withdrawn' AND client_uid NOT IN"
         "  (SELECT withdraws FROM labels WHERE question_id = $question AND withdraws IS NOT NULL)"
         " GROUP BY auditor UNION ALL SELECT NULL, NULL FROM audit_draws WHERE question_id = $question"
@@ -198,7 +196,7 @@ def standing_of_action(cursor: Cursor, action_id: int, question_id: int, now: da
 def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
     """All actions with a label in force or a reservation."""
     rows = cursor.execute(
-        f"SELECT action_id FROM labels WHERE value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}"
+        f"SELECT action_id FROM labels WHERE {STANDS}"
         " UNION SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?",
         [now],
     ).fetchall()
@@ -210,8 +208,7 @@ def drawn_and_waiting(cursor: Cursor, scope: Scope, now: datetime) -> tuple[int,
     row = cursor.execute(
         "SELECT action_id, question_id FROM audit_draws d WHERE way = 'random'"
         " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?"
-        f" AND action_id NOT IN (SELECT action_id FROM labels WHERE value <> 'withdrawn'"
-        f"  AND client_uid NOT IN {_WITHDRAWN})"
+        f" AND action_id NOT IN (SELECT action_id FROM labels WHERE {STANDS})"
         " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?)"
         " ORDER BY draw_id LIMIT 1",
         [scope.dataset, scope.depth, scope.answers, now],
@@ -222,18 +219,19 @@ def drawn_and_waiting(cursor: Cursor, scope: Scope, now: datetime) -> tuple[int,
 def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tuple[int, int, str]]:
     """An auditor's decided labels that may come again: action, question, uid.
 
-    Those in force, of the scope, at least `gap` of the auditor's labels old, and not repeated yet; no
-    adjudications, which a later vote of the same auditor would undo.
+    Those in force, of the scope, on actions that the auditor's last `gap` labels are not of, and not repeated
+    yet; no adjudications, which a later vote of the same auditor would undo.
     """
     return cursor.execute(
         "WITH mine AS (SELECT label_id, client_uid, action_id, question_id, value, adjudicates,"
         "   row_number() OVER (ORDER BY label_id DESC) AS age,"
-        "   row_number() OVER (PARTITION BY action_id ORDER BY label_id DESC) AS place"
-        f" FROM labels WHERE auditor = ? AND value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN})"
+        f"   row_number() OVER (PARTITION BY action_id ORDER BY {PLACE} DESC) AS place"
+        f" FROM labels WHERE auditor = ? AND {STANDS})"
         " SELECT m.action_id, m.question_id, m.client_uid FROM mine m JOIN actions a"
         "  ON a.action_id = m.action_id AND a.question_id = m.question_id"
         " JOIN questions q ON q.question_id = m.question_id"
-        " WHERE place = 1 AND age > ? AND value IN ('0', '1') AND NOT adjudicates"
+        " WHERE place = 1 AND value IN ('0', '1') AND NOT adjudicates"
+        " AND m.action_id NOT IN (SELECT action_id FROM mine WHERE age <= ?)"
         " AND (? IS NULL OR q.dataset = ?) AND (? IS NULL OR a.depth = ?) AND (? OR NOT a.is_answer)"
         " AND m.action_id NOT IN (SELECT action_id FROM audit_draws WHERE auditor = ? AND way = 'repeat')"
         " ORDER BY m.action_id",
@@ -244,8 +242,7 @@ def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tup
 def overlappable(cursor: Cursor, auditor: str, scope: Scope, now: datetime) -> list[tuple[int, int]]:
     """Actions (and questions) of the scope that another auditor decided and this one was never asked of."""
     return cursor.execute(
-        "WITH standing AS (SELECT * FROM labels WHERE value <> 'withdrawn'"
-        f" AND client_uid NOT IN {_WITHDRAWN})"
+        f"WITH standing AS ({labels_in_force()})"
         " SELECT DISTINCT a.action_id, a.question_id FROM standing s JOIN actions a"
         "  ON a.action_id = s.action_id AND a.question_id = s.question_id"
         " JOIN questions q ON q.question_id = a.question_id"
@@ -263,8 +260,7 @@ def _scope_values(scope: Scope) -> Sequence[Any]:
 
 
 _LABELLED_DRAWS = (
-    "SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE draw_id IS NOT NULL"
-    f" AND value <> 'withdrawn' AND client_uid NOT IN {_WITHDRAWN}"
+    f"SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE draw_id IS NOT NULL AND {STANDS}"
 )
 _SCOPE_COLUMNS = ("dataset", "depth", "answers")
 

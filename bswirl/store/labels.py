@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from bswirl.errors import InputError, UsageError
 from bswirl.records import LABEL_VALUES, Label, from_json
+from bswirl.store import in_force
 from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, moment, storable, utc_now
 from bswirl.store.lookups import among, rows_for
@@ -22,13 +23,11 @@ _COLUMNS = (
     " withdraws"
 )
 _LABELS = "labels LEFT JOIN label_facts USING (client_uid)"
-_IN_FORCE = (
-    "(SELECT * FROM labels WHERE ($auditor IS NULL OR auditor = $auditor)"
+_ASKED = (
+    "($auditor IS NULL OR auditor = $auditor)"
     " AND ($actions::BIGINT[] IS NULL OR action_id IN (SELECT unnest($actions::BIGINT[])))"
-    " AND value <> 'withdrawn'"
-    " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
-    " QUALIFY row_number() OVER (PARTITION BY action_id, auditor ORDER BY label_id DESC) = 1) AS in_force"
 )
+_IN_FORCE = f"({in_force.labels_in_force(_ASKED)}) AS in_force"
 _FACTS = ("draw_id", "seconds", "after_reveal", "repeats")  # kept apart, and in the mirror only where known
 _log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ def set_label(writer: StoreWriter, new: NewLabel) -> Label:
     if new.value != "withdrawn":
         return _insert(writer, [(new, None)])[0]
     if new.withdraws is None:
-        current = newest_in_force(writer.cursor, new.auditor, new.action_id)
+        current = _newest_standing(writer.cursor, new.auditor, new.action_id)
     else:
         current = _own_label(writer.cursor, new)
         if current is not None and (gone := _withdrawal_of(writer.cursor, new.withdraws)) is not None:
@@ -112,7 +111,7 @@ def add_labels(writer: StoreWriter, labels: Sequence[NewLabel]) -> None:
 def undo_label(
     writer: StoreWriter, client_uid: str, auditor: str, peer_uid: int | None = None
 ) -> Label | None:
-    """Withdraws the auditor's newest label in force and returns it; None where there is none.
+    """Withdraws the auditor's newest label that stands and returns it; None where there is none.
 
     The same client uid again returns what it withdrew the first time.
     """
@@ -120,7 +119,7 @@ def undo_label(
     row = writer.cursor.execute("SELECT withdraws FROM labels WHERE client_uid = ?", [client_uid]).fetchone()
     if row:
         return label_by_uid(writer.cursor, row[0]) if row[0] else None
-    current = newest_in_force(writer.cursor, auditor)
+    current = _newest_standing(writer.cursor, auditor)
     if current is None:
         return None
     withdrawal = NewLabel(client_uid, current.action_id, "withdrawn", auditor, peer_uid=peer_uid)
@@ -148,7 +147,7 @@ def labels_in_force(
     actions: Collection[int] | None = None,
     flagged: bool = False,
 ) -> list[Label]:
-    """Each auditor's newest standing label of each action, newest first.
+    """Each auditor's label in force of each action, newest first.
 
     Those of one auditor, of some actions, or with a flag, where that is asked for.
     """
@@ -341,12 +340,16 @@ def _newest_id(cursor: Cursor) -> int:
     return (row[0] if row else None) or 0
 
 
-def newest_in_force(cursor: Cursor, auditor: str, action_id: int | None = None) -> Label | None:
+def label_in_force(cursor: Cursor, auditor: str, action_id: int) -> Label | None:
+    """The label of an auditor that is in force on an action."""
+    return next(iter(labels_in_force(cursor, 1, auditor=auditor, actions=[action_id])), None)
+
+
+def _newest_standing(cursor: Cursor, auditor: str, action_id: int | None = None) -> Label | None:
+    """What an undo takes back: the newest label that was not withdrawn, a skip like any other."""
     row = cursor.execute(
-        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE auditor = ? AND value <> 'withdrawn'"
-        " AND (?::BIGINT IS NULL OR action_id = ?)"
-        " AND client_uid NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)"
-        " ORDER BY label_id DESC LIMIT 1",
+        f"SELECT {_COLUMNS} FROM {_LABELS} WHERE auditor = ? AND {in_force.STANDS}"
+        " AND (?::BIGINT IS NULL OR action_id = ?) ORDER BY label_id DESC LIMIT 1",
         [auditor, action_id, action_id],
     ).fetchone()
     return _label(row) if row else None

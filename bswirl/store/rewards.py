@@ -1,12 +1,14 @@
 """Effective rewards and advantages (docs/method.md) as SQL over any scope of questions.
 
-The verdict in force is the newest one of the judge with the lowest rank. Of each auditor the newest label
-that was not withdrawn is in force. The override is the newest adjudicating 0 or 1, else the 0 or 1 on which
+The verdict in force is the newest one of the judge with the lowest rank, the label in force of each auditor
+that of bswirl/store/in_force.py. The override is the newest adjudicating 0 or 1, else the 0 or 1 on which
 all labels in force agree; where they disagree it is a conflict, and the verdict stands.
 advantage = R − Σ n·R / Σ n over the rewarded actions of the state, n counting samples.
 """
 
 from __future__ import annotations
+
+from bswirl.store.in_force import PLACE
 
 ANSWER_JUDGE = "answer-check"
 
@@ -31,8 +33,8 @@ verdict_in_force AS (
   GROUP BY v.action_id),
 withdrawn AS (SELECT withdraws AS client_uid FROM labels WHERE {scope} AND withdraws IS NOT NULL),
 label_in_force AS (
-  SELECT action_id, auditor, arg_max(value, label_id) AS value, arg_max(adjudicates, label_id) AS adjudicates,
-    max(label_id) AS label_id
+  SELECT action_id, auditor, arg_max(value, {place}) AS value, arg_max(adjudicates, {place}) AS adjudicates,
+    arg_max(label_id, {place}) AS label_id
   FROM labels ANTI JOIN withdrawn USING (client_uid)
   WHERE {scope} AND value <> 'withdrawn' GROUP BY action_id, auditor),
 override AS (
@@ -58,7 +60,7 @@ effective AS (
 
 def effective_rewards(scope: str) -> str:
     """The common table expressions up to `effective`: a row an action of the scope, for behind WITH."""
-    return _CURRENT.replace("{scope}", scope)
+    return _CURRENT.replace("{place}", PLACE).replace("{scope}", scope)
 
 
 ACTION_COLUMNS = (

@@ -11,12 +11,13 @@ from bswirl.errors import InputError
 from bswirl.records import Label
 from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import Draw, find_draw, open_draws
+from bswirl.store.in_force import PLACE, STANDS
 from bswirl.store.labels import (
     NewLabel,
     disputed_actions,
     label_by_uid,
+    label_in_force,
     labels_in_force,
-    newest_in_force,
     set_label,
 )
 from bswirl.store.rewards import effective_rewards
@@ -29,8 +30,7 @@ _CONFLICT = ("action_id", "question_id", "address", "depth", "text", "judge", "j
 
 _STANDING = (
     "(SELECT l.*, f.draw_id, f.seconds, f.after_reveal FROM labels l JOIN label_facts f USING (client_uid)"
-    " WHERE auditor = $auditor AND value <> 'withdrawn' AND client_uid NOT IN"
-    " (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL))"
+    f" WHERE auditor = $auditor AND {STANDS})"
 )
 
 
@@ -106,7 +106,7 @@ def flag(
     known = label_by_uid(writer.cursor, client_uid)
     if known is not None:
         return known
-    now = newest_in_force(writer.cursor, auditor, action_id)
+    now = label_in_force(writer.cursor, auditor, action_id)
     if now is None:
         shown = [
             draw for draw in open_draws(writer.cursor, auditor, utc_now()) if draw.action_id == action_id
@@ -149,7 +149,7 @@ def reveal_meter(cursor: Cursor, auditor: str) -> tuple[int, int, float | None]:
     row = cursor.execute(
         "WITH first AS (SELECT draw_id, arg_min(value, label_id) AS value, arg_min(seconds, label_id) AS"
         f"  seconds FROM {_STANDING} WHERE NOT after_reveal AND blind GROUP BY draw_id),"
-        f" later AS (SELECT draw_id, arg_max(value, label_id) AS value FROM {_STANDING} WHERE after_reveal"
+        f" later AS (SELECT draw_id, arg_max(value, {PLACE}) AS value FROM {_STANDING} WHERE after_reveal"
         "  GROUP BY draw_id)"
         " SELECT count(*) FILTER (f.value IN ('0', '1')),"
         "  count(*) FILTER (f.value IN ('0', '1') AND l.value IN ('0', '1') AND l.value <> f.value),"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from bswirl.labels import labels_in_force
 from bswirl.records import Action, ActionDetail, Label, QuestionTree
 from bswirl_tui.screens.base import ProjectScreen
 from bswirl_tui.screens.dialogs import Ask, Choice, Choose
@@ -70,7 +71,7 @@ class Labelling(ProjectScreen):
 
         def known(detail: ActionDetail) -> None:
             self.keep_detail(detail)
-            mine = own_label(detail, self.state.auditor)
+            mine = labels_in_force(detail.labels).get(self.state.auditor)
             if mine is None:
                 self.tell("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
                 return
@@ -160,18 +161,3 @@ class Labelling(ProjectScreen):
     def tell(self, words: str) -> None:
         """Says in the line of keys why something was not done."""
         self.bswirl.say(line(words, palette(self.app).warn))
-
-
-def own_label(detail: ActionDetail, auditor: str) -> Label | None:
-    """The auditor's label that stands on an action: the newest one that was not withdrawn."""
-    gone = {label.withdraws for label in detail.labels}
-    standing = [
-        label
-        for label in detail.labels
-        if label.auditor == auditor and label.value != "withdrawn" and label.client_uid not in gone
-    ]
-    return max(standing, key=_number, default=None)
-
-
-def _number(label: Label) -> int:
-    return label.label_id or 0

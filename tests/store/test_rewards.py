@@ -31,10 +31,13 @@ class Said:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
     def in_force(self, action_id: int) -> list[dict[str, Any]]:
-        """The newest label of each auditor that was not withdrawn."""
+        """The newest label of each auditor that was not withdrawn; a skip takes the place of skips alone."""
         newest: dict[str, dict[str, Any]] = {}
         for label in self.labels:
-            if label["action_id"] == action_id and not label["withdrawn"]:
+            if label["action_id"] != action_id or label["withdrawn"]:
+                continue
+            before = newest.get(label["auditor"])
+            if before is None or label["value"] != "skip" or before["value"] == "skip":
                 newest[label["auditor"]] = label
         return sorted(newest.values(), key=self.labels.index)
 
