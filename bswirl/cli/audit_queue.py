@@ -12,6 +12,7 @@ from bswirl.audit.sampling import ORDERS
 from bswirl.cli.invocation import Invocation, pass_invocation
 from bswirl.cli.output import json_option, note, number, print_json, print_table
 from bswirl.display import safe_text
+from bswirl.labels import labels_in_force
 from bswirl.records import to_json
 from bswirl.votes import votes_words
 
@@ -200,9 +201,8 @@ def show_item(item: AuditItem) -> None:
 def _show_reveal(vote: AuditVote) -> None:
     _line(f"You: {WORDS[vote.label.value]}.")
     _show_verdicts(vote.item.detail)
-    others = {label.auditor: label for label in reversed(vote.item.detail.labels)}
-    for auditor, label in others.items():
-        if auditor != vote.label.auditor and label.value in WORDS:
+    for auditor, label in labels_in_force(vote.item.detail.labels).items():
+        if auditor != vote.label.auditor:
             _line(f"Auditor {auditor}: {WORDS[label.value]}.")
 
 

@@ -11,7 +11,7 @@ from bswirl.audit.records import Scope, Turn
 from bswirl.errors import InputError
 from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, storable
-from bswirl.store.in_force import PLACE, STANDS, labels_in_force
+from bswirl.store.in_force import PLACE, STANDS, words_in_force
 from bswirl.store.mirror import Line, text_sha
 from bswirl.store.writing import StoreWriter
 
@@ -105,7 +105,7 @@ def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
         " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
         "  AND later.draw_id > d.draw_id AND NOT later.met)"
         " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
-        f" (SELECT action_id FROM ({labels_in_force()}) WHERE auditor = ? OR value IN ('0', '1')))"
+        f" (SELECT action_id FROM ({words_in_force()}) WHERE auditor = ? OR value IN ('0', '1')))"
     )
     return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor])
 
@@ -242,7 +242,7 @@ def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tup
 def overlappable(cursor: Cursor, auditor: str, scope: Scope, now: datetime) -> list[tuple[int, int]]:
     """Actions (and questions) of the scope that another auditor decided and this one was never asked of."""
     return cursor.execute(
-        f"WITH standing AS ({labels_in_force()})"
+        f"WITH standing AS ({words_in_force()})"
         " SELECT DISTINCT a.action_id, a.question_id FROM standing s JOIN actions a"
         "  ON a.action_id = s.action_id AND a.question_id = s.question_id"
         " JOIN questions q ON q.question_id = a.question_id"

@@ -12,14 +12,22 @@ STANDS = f"value <> 'withdrawn' AND client_uid NOT IN {WITHDRAWN}"
 # Of an auditor's standing labels on an action the one with the highest place is in force: skips come last.
 PLACE = "label_id - CASE value WHEN 'skip' THEN 1099511627776 ELSE 0 END"
 
-# A flag on a newer skip is a flag on the label in force, until a label or a skip without one comes.
-_FLAGGED = "flagged OR arg_max(flagged, label_id) OVER mine"
+
+def words_in_force(condition: str = "true") -> str:
+    """A query for the word of each auditor on each action, of labels that meet a condition on these."""
+    return (
+        f"SELECT action_id, question_id, auditor, arg_max(value, {PLACE}) AS value FROM labels"
+        f" WHERE {STANDS} AND {condition} GROUP BY ALL"
+    )
 
 
 def labels_in_force(condition: str = "true") -> str:
-    """A query for the labels in force among those that meet a condition on auditor, action or question."""
+    """A query for the labels in force, of labels that meet a condition on auditor and action.
+
+    A flag on a newer skip is a flag on the label in force, until a label or a skip without one comes.
+    """
     return (
-        f"SELECT * REPLACE ({_FLAGGED} AS flagged) FROM labels WHERE {STANDS} AND {condition}"
-        " WINDOW mine AS (PARTITION BY action_id, auditor)"
-        f" QUALIFY row_number() OVER (PARTITION BY action_id, auditor ORDER BY {PLACE} DESC) = 1"
+        "SELECT labels.* REPLACE (flagged OR newest_flagged AS flagged) FROM labels JOIN"
+        f" (SELECT arg_max(label_id, {PLACE}) AS label_id, arg_max(flagged, label_id) AS newest_flagged"
+        f"  FROM labels WHERE {STANDS} AND {condition} GROUP BY action_id, auditor) USING (label_id)"
     )

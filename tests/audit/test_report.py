@@ -181,12 +181,13 @@ class TestAuditors:
             ),
             item(2, None, votes=(vote(4, "1", "ann"), vote(5, "0", "bob"), vote(6, "1", "cid"))),
             item(3, None, votes=(vote(7, "unsure", "ann"), vote(8, "1", "bob"))),
+            item(4, None, votes=(vote(9, "1", "bob"), vote(10, "1", "cid"), vote(11, "skip", "cid"))),
         ]
         pairs = {(p.first, p.second): p.agreement for p in make_report(record(*items)).pairs}
         assert {names: (found.n, found.agreement.value) for names, found in pairs.items()} == {
             ("ann", "bob"): (2, 0.5),
             ("ann", "cid"): (1, 1),
-            ("bob", "cid"): (1, 0),
+            ("bob", "cid"): (2, 0.5),
         }
 
     def test_an_adjudication_does_not_make_auditors_agree(self) -> None:

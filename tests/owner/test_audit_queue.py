@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 
 from bswirl.audit.records import AuditItem, Scope, hidden
+from bswirl.audit.report import make_report
 from bswirl.audit.sampling import REPEAT_GAP, Inclusion
 from bswirl.audit.stakes import PRIOR_WRONG, signal_change
 from bswirl.owner.drawing import Drawing
-from bswirl.records import ActionDetail
+from bswirl.records import ActionDetail, Label
 from bswirl.store.database import utc_now
-from bswirl.store.draws import find_draw, open_draws
-from bswirl.store.labels import undo_label
+from bswirl.store.draws import Draw, find_draw, open_draws
+from bswirl.store.labels import label_in_force, undo_label
 from bswirl.store.trees import read_action, read_tree, read_unrewarded
-from bswirl.store.votes import list_conflicts, reveal_meter
+from bswirl.store.votes import flag, flagged_labels, list_conflicts, reveal_meter
 from tests.owner.auditing import ACTIONS_A_QUESTION, STEPS, Desk, desk_on, grow, judge_all
 from tests.store.kit import branches, kit_in, verdict
 
@@ -286,6 +287,72 @@ class TestRepeats:
         assert seen <= set(sorted(labels)[:3])
         assert desk.next("bob", "unaudited", "repeat", "order").way == "order"
 
+    def repeat(self, desk: Desk) -> tuple[Label, Draw]:
+        """An auditor's only decision, and the draw by which it comes again; bob disagrees with it."""
+        label = desk.vote(desk.next("ann"), "1")
+        desk.kit.label(label.action_id, "0", "bob")
+        for other in range(1, REPEAT_GAP + 1):
+            desk.kit.label(label.action_id + other, "skip")
+        draw = desk.next("ann", "unaudited", "repeat", "order")
+        assert (draw.way, draw.action_id) == ("repeat", label.action_id)
+        return label, draw
+
+    def test_a_skipped_repeat_leaves_the_decision_in_force(self, desk: Desk) -> None:
+        """It is kept, with its draw; undo takes it back and the step is to judge again."""
+        label, draw = self.repeat(desk)
+        before = desk.record()
+        skip = desk.vote(draw, "skip")
+        assert (skip.draw_id, skip.repeats, skip.blind) == (draw.draw_id, label.client_uid, True)
+        after = desk.record()
+        assert [(item.truth, item.conflict) for item in after.items] == [
+            (item.truth, item.conflict) for item in before.items
+        ]
+        reports = make_report(before), make_report(after)
+        assert reports[0].drawn == reports[1].drawn
+        assert reports[0].pairs == reports[1].pairs != ()
+        assert reports[1].consistency == ()
+        assert reports[0].effect == reports[1].effect
+        (conflict,) = list_conflicts(desk.kit.cursor, 10)
+        assert label.client_uid in {one.client_uid for one in conflict.votes}
+        assert open_draws(desk.kit.cursor, "ann", utc_now()) == []
+        assert desk.next("ann", "unaudited", "repeat", "order").way == "order"
+        gone = desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        assert gone == skip
+        assert draw.draw_id in {one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())}
+        assert label_in_force(desk.kit.cursor, "ann", label.action_id) == label
+
+    def test_a_flag_on_a_skipped_repeat_is_not_lost(self, desk: Desk) -> None:
+        """It shows at the decision, which stays; taking it from the skip or from the step takes it."""
+        label, draw = self.repeat(desk)
+
+        def flags() -> list[tuple[int, str]]:
+            return [(one.action_id, one.value) for one in flagged_labels(desk.kit.cursor, 10)]
+
+        def mark(flagged: bool) -> Label:
+            facts = {"client_uid": str(uuid.uuid4()), "auditor": "ann", "flagged": flagged}
+            return desk.writer.write(lambda store: flag(store, label.action_id, **facts))
+
+        desk.vote(draw, "skip", flagged=True)
+        assert flags() == [(label.action_id, label.value)]
+        desk.vote(draw, "skip")
+        assert flags() == []
+        desk.vote(draw, "skip", flagged=True)
+        assert (mark(False).value, flags()) == (label.value, [])
+        assert (mark(True).value, flags()) == (label.value, [(label.action_id, label.value)])
+        desk.vote(draw, "skip")
+        assert flags() == [(label.action_id, label.value)]
+
+    def test_a_decision_taken_back_leaves_its_skip(self, desk: Desk) -> None:
+        """Then the skip is all that the auditor said, whichever came first."""
+        label, draw = self.repeat(desk)
+        skip = desk.vote(draw, "skip")
+        desk.kit.label(label.action_id, "withdrawn", withdraws=label.client_uid)
+        assert label_in_force(desk.kit.cursor, "ann", label.action_id) == skip
+        later = desk.vote(draw, "unsure")
+        assert label_in_force(desk.kit.cursor, "ann", label.action_id) == later
+        desk.kit.label(label.action_id, "withdrawn", withdraws=later.client_uid)
+        assert label_in_force(desk.kit.cursor, "ann", label.action_id) == skip
+
     def test_an_adjudication_never_comes_again(self, desk: Desk) -> None:
         """A repeat's vote would be the auditor's newest word, and open the conflict again."""
         number = desk.vote(desk.next("ann"), "1").action_id
@@ -326,6 +393,15 @@ class TestVotes:
             assert whole.verdicts
             left = hidden(AuditItem(1, "random", whole, blind=True, revealed=True))
             assert read_unrewarded(desk.kit.cursor, action_id, 1) == _without_advantages(left.detail)
+
+    def test_a_skip_after_the_reveal_hides_no_turned_vote(self, desk: Desk) -> None:
+        """In the meter at the queue and in the report's; unsure does take the turned vote's place."""
+        draw = desk.next()
+        for value, turned in (("1", 0), ("0", 1), ("skip", 1), ("unsure", 0)):
+            desk.vote(draw, value)
+            assert reveal_meter(desk.kit.cursor, "ann")[:2] == (1, turned)
+            (meter,) = make_report(desk.record()).reveals
+            assert (meter.reveals, meter.turned) == (1, turned)
 
     def test_open_votes_reveal_nothing(self, desk: Desk) -> None:
         """Where the judge was on screen all along there is no blind vote and no reveal."""
