@@ -13,15 +13,15 @@ STANDS = f"value <> 'withdrawn' AND client_uid NOT IN {WITHDRAWN}"
 PLACE = "label_id - CASE value WHEN 'skip' THEN 1099511627776 ELSE 0 END"
 
 
-def words_in_force(condition: str = "true") -> str:
-    """A query for the word of each auditor on each action, of labels that meet a condition on these."""
+def words_in_force() -> str:
+    """A query for the word of each auditor on each action."""
     return (
         f"SELECT action_id, question_id, auditor, arg_max(value, {PLACE}) AS value FROM labels"
-        f" WHERE {STANDS} AND {condition} GROUP BY ALL"
+        f" WHERE {STANDS} GROUP BY ALL"
     )
 
 
-def labels_in_force(condition: str = "true") -> str:
+def labels_in_force(condition: str) -> str:
     """A query for the labels in force, of labels that meet a condition on auditor and action.
 
     A flag on a newer skip is a flag on the label in force, until a label or a skip without one comes.
