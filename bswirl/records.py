@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from bswirl.certificates import Certificate
 from bswirl.errors import InputError
-from bswirl.tokens import StepTokens
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
@@ -241,14 +240,6 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleTokens:
-    """A sample with the tokens that it was drawn as; None where they are not stored."""
-
-    sample: Sample
-    tokens: StepTokens | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ActionDetail:
     """Everything that is known of one action."""
 
@@ -344,59 +335,6 @@ class Judge:
     prompt_sha: str
     rank: int | None = None
     verdicts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRow:
-    """One sample of the `branched` interchange format (docs/formats.md), checked but not yet stored."""
-
-    question_id: str  # the dataset's id
-    step: int
-    branch_id: int
-    is_backbone: bool
-    state: str
-    action: str
-    reward: float | None = None
-    dataset: str | None = None
-    split: str | None = None
-    gold: str | None = None
-    solution: str | None = None
-    trajectory_id: str | None = None
-    judge: str | None = None
-    rationale: str | None = None
-    label: str | None = None
-    auditor: str | None = None
-    logprob: float | None = None
-    n_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedSample:
-    """A sample whose place in its question's tree is known: the steps before it are spelled out."""
-
-    trajectory_id: str
-    step: int
-    branch_id: int
-    is_backbone: bool
-    prefix: tuple[str, ...]
-    action: str
-    is_answer: bool
-    reward: float | None = None
-    judge: str | None = None
-    rationale: str | None = None
-    label: str | None = None
-    auditor: str | None = None
-    logprob: float | None = None
-    n_tokens: int | None = None
-    line: int = 0  # where in the file it stood, for messages
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedQuestion:
-    """A question with all samples of it that a file holds."""
-
-    question: NewQuestion
-    samples: tuple[PlacedSample, ...]
 
 
 T = TypeVar("T")

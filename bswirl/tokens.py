@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from bswirl.records import Sample
+
 _LAYOUT = 1
 _UNITS = 1_000_000  # log-probs are kept in millionths of a nat
 _LONGEST = 9  # bytes of a packed number
@@ -73,6 +75,14 @@ class StepTokens:
         if reader.at != len(packed):
             raise ValueError("more bytes than tokens")
         return cls(sizes, logprobs, before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTokens:
+    """A sample with the tokens that it was drawn as; None where they are not stored."""
+
+    sample: Sample
+    tokens: StepTokens | None = None
 
 
 def as_bytes(text: str) -> bytes:

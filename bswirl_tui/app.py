@@ -13,6 +13,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
@@ -346,6 +347,11 @@ class BswirlApp(App[int]):
 
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette(id="--command-palette"))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A screen that is still being made when the app ends has nothing on it: that is no failure."""
+        if not (self._exit and isinstance(error, NoMatches)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Ends without Textual's traceback: `run` says in one line what happened."""

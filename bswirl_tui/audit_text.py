@@ -16,7 +16,7 @@ from bswirl_tui import actions
 from bswirl_tui.document import Document, problem
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.gold import Gold
-from bswirl_tui.sitting import Entry, Sitting
+from bswirl_tui.sitting import Sitting
 from bswirl_tui.text import (
     BLANK,
     Paragraph,
@@ -30,6 +30,7 @@ from bswirl_tui.text import (
     reward_number,
 )
 from bswirl_tui.themes import Palette
+from bswirl_tui.votes_cast import Entry
 
 WORDS = {"1": "good", "0": "not good", "unsure": "unsure", "skip": "skipped", "withdrawn": "withdrawn"}
 _LEAST_NAME = 4  # cells of an auditor's name, that it may be told from others

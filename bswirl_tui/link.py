@@ -85,10 +85,10 @@ class _Worker(threading.Thread):
         self._client: Client | None = None
 
     def put(self, job: _Job) -> None:
-        """Queues a job. One with the same key that still waits, or runs, will not report any more."""
+        """Queues a job. One of the same node and key that still waits, or runs, will not report any more."""
         with self._wake:
             for waiting in self._jobs:
-                waiting.stale = waiting.stale or waiting.key == job.key
+                waiting.stale |= waiting.key == job.key and waiting.node is job.node
             self._jobs.append(job)
             self._wake.notify()
 
@@ -180,7 +180,8 @@ class Link:
     ) -> None:
         """Runs `work` off the UI loop, then `done` or `failed` on it, in `node`'s turn.
 
-        Of requests with the same key only the newest reports. Work that takes long belongs in the slow lane.
+        Of a node's requests with the same key only the newest reports. Work that takes long belongs in the
+        slow lane.
         """
         self._put(lane, _Job(key, node, lambda client: work(client()), done, failed))
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from bswirl.errors import BswirlError
 from bswirl_tui.memory import Memory, Place
+from bswirl_tui.screens.base import ProjectScreen
 
 if TYPE_CHECKING:
     from bswirl.client import Client
@@ -106,14 +107,20 @@ class Reattaching:
         self._waits = False
 
 
+def _place_of(screen: Screen[Any]) -> dict[str, Any] | None:
+    """How a screen is to be opened again; one that is still being made is where it is to begin."""
+    if not isinstance(screen, ProjectScreen):
+        return None
+    return screen.place() if screen.is_mounted else screen.kept or None
+
+
 def _described(app: BswirlApp) -> list[dict[str, Any]]:
     """The screens over the main one, up to the first that cannot be opened again."""
     found: list[dict[str, Any]] = []
     for screen in app.screen_stack[1:]:
         if isinstance(screen, ModalScreen):
             continue
-        describe = getattr(screen, "place", None)
-        place = describe() if describe is not None else None
+        place = _place_of(screen)
         if place is None:
             break
         found.append(place)

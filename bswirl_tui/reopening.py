@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl_tui.app import BswirlApp
     from bswirl_tui.screens.base import ProjectScreen
-    from bswirl_tui.sitting import QueueOptions
+    from bswirl_tui.votes_cast import QueueOptions
 
 T = TypeVar("T")
 Opening = Callable[["BswirlApp"], None]
@@ -140,7 +140,7 @@ def _within(_client: Client, place: Kept) -> Opening:
 def options_kept(kept: Any, order: str | None) -> QueueOptions | None:
     """How the audit queue was set up; None where that is unknown or was for another order."""
     from bswirl_tui.audit_text import ORDERS
-    from bswirl_tui.sitting import QueueOptions
+    from bswirl_tui.votes_cast import QueueOptions
 
     try:
         options = made(QueueOptions, kept)

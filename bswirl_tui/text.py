@@ -16,7 +16,6 @@ from bswirl.display import duration as duration
 from bswirl.display import safe_text
 from bswirl.records import Action, Progress, Run
 from bswirl_tui.glyphs import ASCII, glyphs
-from bswirl_tui.spelling import spelt
 from bswirl_tui.themes import Palette
 
 SHOWN_CHARACTERS = 200_000  # of one field; more would only slow the terminal down
@@ -33,7 +32,11 @@ def clean(text: str, *, one_line: bool = False, limit: int = SHOWN_CHARACTERS) -
     if shown.isascii():
         return shown
     shown = shown.translate(_SELECTORS)
-    return spelt(shown) if glyphs() is ASCII else shown
+    if glyphs() is not ASCII:
+        return shown
+    from bswirl_tui.spelling import spelt  # few terminals need it
+
+    return spelt(shown)
 
 
 def line(text: str, style: str | Style = "", *, limit: int = 400) -> Text:

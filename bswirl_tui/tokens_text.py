@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 from rich.text import Text
 
-from bswirl.records import SampleTokens
-from bswirl.tokens import probability_words, why_unknown
+from bswirl.tokens import SampleTokens, probability_words, why_unknown
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, count, heading, joined, line, right, signed
 from bswirl_tui.themes import Palette

@@ -15,8 +15,8 @@ from textual.widgets import Input, Static
 
 from bswirl.errors import BswirlError
 from bswirl_tui import actions
-from bswirl_tui.screens.dialogs import Dialog
-from bswirl_tui.text import clean, count
+from bswirl_tui.screens.dialogs import Dialog, is_same, what_failed
+from bswirl_tui.text import clean
 from bswirl_tui.themes import palette
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ class Trouble:
     times: int = 1
     seen: bool = False
 
-    @property
-    def words(self) -> tuple[str, str]:
-        return self.error.message, self.error.remedy
-
 
 class Troubles:
     """Shows failures in a dialog. While keys are votes or text, or another dialog is open, they wait."""
@@ -56,7 +52,7 @@ class Troubles:
     def tell(self, error: BswirlError) -> None:
         """Shows a failure now or as soon as nothing is typed; one that goes on and on is counted."""
         now = clock()
-        known = next((one for one in self._kept if one.words == (error.message, error.remedy)), None)
+        known = next((one for one in self._kept if is_same(one.error, error)), None)
         if known is None:
             self._kept = [*self._kept, Trouble(error, now)][-KEPT:]
         else:
@@ -135,9 +131,7 @@ class ProblemsDialog(Dialog[bool]):
     def _words(self) -> Text:
         colours, parts = palette(self.app), []
         for trouble in self._troubles:
-            text = Text(clean(trouble.error.message, limit=1000))
-            if trouble.times > 1:
-                text.append(f" ({count(trouble.times, 'time')})", colours.muted)
+            text = what_failed(trouble.error, trouble.times, colours)
             if trouble.error.remedy:
                 text.append(f"\n{clean(trouble.error.remedy, limit=1000)}", colours.accent)
             parts.append(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +44,17 @@ class Meter:
 
     def read(self, runs: Sequence[Run]) -> MachineUse | None:
         """The machine as it stands; None where the system does not say. For threads: it reads files."""
+        before, self._before = self._before, {}  # of workers that are gone nothing is kept
         try:
             memory, free = _memory()
-            workers = [use for run in runs if (use := self._worker(run)) is not None]
+            workers = [use for run in runs if (use := self._worker(run, before)) is not None]
         except (OSError, ValueError, IndexError, KeyError):
             return None
         return MachineUse(
             len(os.sched_getaffinity(0)), round(memory - free, 1), round(memory, 1), tuple(workers)
         )
 
-    def _worker(self, run: Run) -> WorkerUse | None:
+    def _worker(self, run: Run, before: Mapping[int, tuple[float, float]]) -> WorkerUse | None:
         """None for a worker that is not alive, or on another machine."""
         holder = lock_holder(RunFolder(Path(run.folder)).lock_file) or {}
         if not is_local_process(holder):
@@ -64,7 +65,7 @@ class Meter:
         except OSError:
             return None
         now = time.monotonic()
-        at, spent = self._before.get(process, (now, seconds))
+        at, spent = before.get(process, (now, seconds))
         self._before[process] = now, seconds
         cores = round((seconds - spent) / (now - at), 1) if now > at else None
         return WorkerUse(run.run_id, cores, round(size, 1))

@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bswirl.errors import InputError
+from bswirl.interchange import PlacedQuestion, PlacedSample, SampleRow
 from bswirl.records import (
     Action,
     FrozenTree,
     Label,
     NewQuestion,
-    PlacedQuestion,
-    PlacedSample,
     Progress,
     Question,
     QuestionTree,
     Run,
-    SampleRow,
     State,
     Verdict,
     from_json,

@@ -12,7 +12,7 @@ from bswirl.display import safe_text
 from bswirl.tokens import as_bytes, probability_words, readable, why_unknown
 
 if TYPE_CHECKING:
-    from bswirl.records import SampleTokens
+    from bswirl.tokens import SampleTokens
 
 MOST_SAMPLES = 10  # that are printed; JSON has all
 

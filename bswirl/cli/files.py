@@ -17,7 +17,8 @@ from bswirl.records import SPLITS
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.formats.lines import Reject
-    from bswirl.records import NewQuestion, PlacedQuestion
+    from bswirl.interchange import PlacedQuestion
+    from bswirl.records import NewQuestion
 
 NAMED_REJECTS = 5  # so many bad lines are named; the file has all
 FILE = click.Path(path_type=Path)

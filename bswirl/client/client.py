@@ -11,25 +11,24 @@ from bswirl.certificates import Certificate
 from bswirl.client.auditing import Auditing
 from bswirl.client.start import wait_until_stopped
 from bswirl.errors import InputError
+from bswirl.interchange import PlacedQuestion, SampleRow
 from bswirl.records import (
     Action,
     ActionDetail,
     Judge,
     Label,
     NewQuestion,
-    PlacedQuestion,
     QuestionRow,
     QuestionShifts,
     QuestionTree,
     Run,
-    SampleRow,
-    SampleTokens,
     StoredPrompt,
     Verdict,
     from_json,
     to_json,
 )
 from bswirl.selections import SavedSelection, Selection, SelectionCounts
+from bswirl.tokens import SampleTokens
 
 Metrics = dict[str, list[tuple[int, float]]]
 

@@ -17,7 +17,8 @@ from bswirl.formats.lines import (
     text_field,
     write_atomically,
 )
-from bswirl.records import LABEL_VALUES, SPLITS, SampleRow
+from bswirl.interchange import SampleRow
+from bswirl.records import LABEL_VALUES, SPLITS
 
 OPTIONAL_KEYS = (
     *("dataset", "split", "gold", "solution", "trajectory_id", "judge", "rationale"),

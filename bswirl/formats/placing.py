@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from bswirl.formats.branched import ReadSample, encode_row
 from bswirl.formats.lines import Reject
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.interchange import PlacedQuestion, PlacedSample
+from bswirl.records import NewQuestion
 from bswirl.steps import is_answer_text
 
 Prefix = tuple[str, ...]

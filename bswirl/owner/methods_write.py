@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bswirl.errors import BswirlError, InputError, UsageError
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.owner.adoption import attach, register
 from bswirl.owner.audit import audit_flag, audit_label, audit_next, audit_undo
 from bswirl.owner.certificates import certificate_add
 from bswirl.owner.selections import selection_delete, selection_save
 from bswirl.owner.session import Session
-from bswirl.records import LABEL_VALUES, SPLITS, NewQuestion, PlacedQuestion, PlacedSample, from_json
+from bswirl.records import LABEL_VALUES, SPLITS, NewQuestion, from_json
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.locks import lock_holder
 from bswirl.store.fields import INT64, Fields, RowError

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from bswirl.errors import InputError
-from bswirl.records import Question, QuestionTree, SampleRow
+from bswirl.interchange import SampleRow
+from bswirl.records import Question, QuestionTree
 from bswirl.store.database import Cursor
 from bswirl.store.rewards import RANGE, effective_rewards
 from bswirl.store.trees import QUESTIONS_A_BLOCK, read_trees

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bswirl.answers import plain_match, read_answer
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.interchange import PlacedQuestion, PlacedSample
+from bswirl.records import NewQuestion
 from bswirl.store.bulk import insert_rows
 from bswirl.store.database import storable, utc_now
 from bswirl.store.forest import KnownTrajectory, KnownTree

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bswirl.errors import InputError
-from bswirl.records import Sample, SampleTokens
+from bswirl.records import Sample
 from bswirl.store.database import Cursor
 from bswirl.store.trees import SAMPLES
-from bswirl.tokens import StepTokens
+from bswirl.tokens import SampleTokens, StepTokens
 
 
 def read_action_tokens(cursor: Cursor, action_id: int, limit: int) -> list[SampleTokens]:

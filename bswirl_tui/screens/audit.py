@@ -28,11 +28,12 @@ from bswirl_tui.screens.audit_entry import AuditEntry
 from bswirl_tui.screens.audit_setup import Unsent
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.screens.dialogs import Ask, Confirm
-from bswirl_tui.sitting import Entry, QueueOptions, Sitting, ask_of
+from bswirl_tui.sitting import Sitting, ask_of
 from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
 from bswirl_tui.troubles import when_free
+from bswirl_tui.votes_cast import Entry, QueueOptions
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 

@@ -13,7 +13,7 @@ from bswirl_tui.text import line
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.settings.audit import AuditSettings
-    from bswirl_tui.sitting import QueueOptions
+    from bswirl_tui.votes_cast import QueueOptions
 
 Found = tuple["AuditSettings", AuditPosition, list[dict[str, Any]]]
 
@@ -46,6 +46,9 @@ class AuditEntry(ProjectScreen):
         from bswirl_tui.reopening import options_kept
         from bswirl_tui.screens.audit import new_sitting
 
+        if self.bswirl.sitting is not None:  # asked for twice
+            self._show_queue()
+            return
         settings, position, _ = found
         if position.item is None or position.order not in ORDERS:
             self._ask_order(found)
@@ -100,7 +103,7 @@ class AuditEntry(ProjectScreen):
 
 def usual_options(settings: AuditSettings, order: str) -> QueueOptions:
     """That order as the project's settings have it."""
-    from bswirl_tui.sitting import QueueOptions
+    from bswirl_tui.votes_cast import QueueOptions
 
     return QueueOptions(
         order=order,

@@ -20,9 +20,9 @@ from bswirl_tui import actions
 from bswirl_tui.audit_text import ORDERS, position_words
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.screens.dialogs import Choice, ChoiceList, Dialog
-from bswirl_tui.sitting import QueueOptions
 from bswirl_tui.text import clean, line
 from bswirl_tui.themes import palette
+from bswirl_tui.votes_cast import QueueOptions
 from bswirl_tui.widgets.fields import Choices, OptionField
 from bswirl_tui.widgets.row_list import RowList
 

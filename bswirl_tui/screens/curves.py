@@ -143,7 +143,8 @@ class CurvesScreen(Closer):
         names = {name for run in runs for name, curve in run.series.items() if len(curve)}
         every = panels_of(names)
         self._panels = filtered(every, name_pattern(view.pattern) if view.pattern else None)
-        view.keep_in_sight(whole_window(runs), newest_step(runs))
+        if every:  # before any points are read, the cursor of an earlier start is beyond them all
+            view.keep_in_sight(whole_window(runs), newest_step(runs))
         grid = self.grid
         grid.show(Content(runs, self._panels, view, self._head(), self._empty_words(bool(every))))
         self.look_closer()

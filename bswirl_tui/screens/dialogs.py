@@ -18,7 +18,7 @@ from bswirl.errors import BswirlError
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import clean, line
-from bswirl_tui.themes import palette
+from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.entry import Entry
 from bswirl_tui.widgets.row_list import RowList
 
@@ -184,6 +184,17 @@ class Shown(Dialog[bool]):
         yield Static(Text(clean(self._words, one_line=True)), classes="words", markup=False)
 
 
+def is_same(one: BswirlError, other: BswirlError) -> bool:
+    """Whether two failures say the same."""
+    return (one.message, one.remedy) == (other.message, other.remedy)
+
+
+def what_failed(error: BswirlError, times: int, colours: Palette) -> Text:
+    """What went wrong, and how often."""
+    text = Text(clean(error.message, limit=2000))
+    return text.append(f" ({times} times)" if times > 1 else "", colours.muted)
+
+
 class Problem(Dialog[bool]):
     """Says what went wrong and what to do about it."""
 
@@ -202,12 +213,11 @@ class Problem(Dialog[bool]):
             yield Static(remedy, classes="words", markup=False)
 
     def _words(self) -> Text:
-        text = Text(clean(self._error.message, limit=2000))
-        return text.append(f" ({self._times} times)" if self._times > 1 else "", palette(self.app).muted)
+        return what_failed(self._error, self._times, palette(self.app))
 
     def counts(self, error: BswirlError) -> bool:
         """Counts the same error once more, in place of another dialog; whether it is the same."""
-        if (error.message, error.remedy) != (self._error.message, self._error.remedy):
+        if not is_same(error, self._error):
             return False
         self._times += 1
         self._show()

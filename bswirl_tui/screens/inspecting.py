@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bswirl.records import ActionDetail, SampleTokens, StoredPrompt
+from bswirl.records import ActionDetail, StoredPrompt
 from bswirl_tui.inspection import judge_paragraphs, label_paragraphs
 from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.labelling import Labelling
@@ -15,6 +15,7 @@ from bswirl_tui.themes import palette
 
 if TYPE_CHECKING:
     from bswirl.client import Client
+    from bswirl.tokens import SampleTokens
 
 Found = tuple[ActionDetail, dict[str, StoredPrompt]]
 

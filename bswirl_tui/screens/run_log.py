@@ -54,8 +54,8 @@ class RunLog(RunControl):
 
     def _read_log(self) -> None:
         """Shows what was appended; one read at a time, for each line is handed out once."""
-        if self._reading or self.log_view.is_part:
-            return
+        if self._reading or self.log_view.is_part or self not in self.app.screen_stack:
+            return  # out of sight, where lists lead back from the tree, nothing is read
 
         def done(lines: list[LogLine]) -> None:
             self._reading = False
@@ -73,9 +73,13 @@ class RunLog(RunControl):
             self.log_view.search_for(words)
         if not isinstance(at, int):
             return
+        if self.log_view.has(at):
+            self.log_view.go_to(at)
+            self.name_log()
+            return
 
         def work() -> list[LogLine]:
-            return [] if self.log_view.has(at) else part_around(path, at)
+            return part_around(path, at)
 
         def done(part: list[LogLine]) -> None:
             if part:
@@ -146,13 +150,13 @@ class RunLog(RunControl):
 
     def _look(self, below: bool, start: int) -> None:
         """Searches from a byte of the file on, and shows what was found."""
-        words, path, view = self._searched, self._tail.path, self.log_view
+        words, path, here = self._searched, self._tail.path, self.log_view.bytes_here
 
         def work() -> tuple[Search, list[LogLine]]:
             try:
                 found = (find_below if below else find_above)(path, words, start)
-                far = found.at is not None and not view.has(found.at)
-                return found, part_around(path, found.at) if far and found.at is not None else []
+                near = found.at is None or found.at in here
+                return found, [] if near or found.at is None else part_around(path, found.at)
             except OSError as error:
                 raise BswirlError(
                     f"{path}: {error.strerror or error}", "the run's folder must be there"

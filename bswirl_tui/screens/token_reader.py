@@ -8,7 +8,8 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import BindingType
 
-from bswirl.records import ActionDetail, QuestionShifts, SampleTokens
+from bswirl.records import ActionDetail, QuestionShifts
+from bswirl.tokens import SampleTokens
 from bswirl_tui import actions
 from bswirl_tui.inspection import logprob_paragraphs
 from bswirl_tui.screens.reader import Reader

@@ -65,9 +65,7 @@ class GpuPanel(Widget):
 
         self._reading = True
         app = cast("BswirlApp", self.app)
-        app.link.run_beside(
-            self, f"gpus {id(self)}", work, self._show, lambda _: self._show(((), None)), lane="machine"
-        )
+        app.link.run_beside(self, "gpus", work, self._show, lambda _: self._show(((), None)), lane="machine")
 
     def _show(self, seen: Seen) -> None:
         """Redraws where something changed; another number of GPUs is another height."""

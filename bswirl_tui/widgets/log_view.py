@@ -153,7 +153,12 @@ class LogView(TextView):
 
     def has(self, at: int) -> bool:
         """Whether the line with that byte of the file is here."""
-        return bool(self.lines) and self.lines[0].at <= at < self._end_of(len(self.lines) - 1)
+        return at in self.bytes_here
+
+    @property
+    def bytes_here(self) -> range:
+        """The bytes of the file whose lines are here."""
+        return range(self.lines[0].at, self._end_of(len(self.lines) - 1)) if self.lines else range(0)
 
     def go_to(self, at: int) -> None:
         """Brings the line with that byte into sight and marks it."""

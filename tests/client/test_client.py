@@ -9,8 +9,9 @@ import pytest
 
 from bswirl.client import Client, connect, stop_owner
 from bswirl.errors import InputError
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.records import NewQuestion
 
 QUESTION = NewQuestion("toy", "train", "a/1", "Ada has 2 pens and gets 3. How many?", "5", "2+3=<<2+3=5>>5")
 HOSTILE = "Step 1: 2 + 3 = 6 [/b] \x1b[31m \x00 \u202e\n"

@@ -12,8 +12,9 @@ from bswirl.errors import BswirlError
 from bswirl.experiment.conduct import Experiment
 from bswirl.experiment.options import QUICK, ExperimentOptions
 from bswirl.experiment.run import run_experiment
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.problems.making import DATASET
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.records import NewQuestion
 
 SMALL = {
     **QUICK,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bswirl.formats.branched import OPTIONAL_KEYS, ReadSample, encode_row, read_branched, write_branched
 from bswirl.formats.placing import place
-from bswirl.records import PlacedQuestion, SampleRow
+from bswirl.interchange import PlacedQuestion, SampleRow
 
 GOOD: dict[str, Any] = {
     "question_id": "q1",

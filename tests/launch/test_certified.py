@@ -11,9 +11,10 @@ from bswirl import launch
 from bswirl.certificates import LEAST_STEPS, Certificate, Rates
 from bswirl.client import Client, connect, stop_owner
 from bswirl.errors import InputError
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.launch.certified import RewardJudges, certificates_for
 from bswirl.project import Project
-from bswirl.records import Judge, NewQuestion, PlacedQuestion, PlacedSample, Run
+from bswirl.records import Judge, NewQuestion, Run
 from bswirl.runs.folder import RunFolder
 from tests.certified import a_certificate
 from tests.tiny import save_tiny_policy

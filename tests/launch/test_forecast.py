@@ -10,8 +10,9 @@ import pytest
 from bswirl import launch
 from bswirl.client import Client, connect, stop_owner
 from bswirl.errors import InputError, UsageError
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.records import NewQuestion
 from tests.tiny import save_tiny_policy
 
 QUESTIONS = 6

@@ -17,8 +17,9 @@ import pytest
 from bswirl import launch
 from bswirl.client import Client, connect, stop_owner
 from bswirl.errors import InputError
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample, Run
+from bswirl.records import NewQuestion, Run
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.journal import read_journal
 from bswirl.runs.locks import lock_holder

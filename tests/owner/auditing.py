@@ -13,10 +13,11 @@ from typing import Any
 from bswirl.audit.records import AuditRecord, Scope
 from bswirl.audit.sampling import Shares, Way
 from bswirl.client import Client
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.owner.audit_queue import AuditQueue
 from bswirl.owner.drawing import Request
 from bswirl.owner.writer import WriterThread
-from bswirl.records import Label, NewQuestion, PlacedQuestion, PlacedSample
+from bswirl.records import Label, NewQuestion
 from bswirl.store.audit_record import read_record
 from bswirl.store.draws import Draw
 from bswirl.store.statistics import refresh_statistics

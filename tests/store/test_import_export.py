@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bswirl.records import NewQuestion, PlacedQuestion, PlacedSample, SampleRow
+from bswirl.interchange import PlacedQuestion, PlacedSample, SampleRow
+from bswirl.records import NewQuestion
 from bswirl.store.exports import export_samples
 from bswirl.store.imports import (
     QuestionCounts,

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bswirl.certificates import Certificate, Rates
 from bswirl.client import Client
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
 from bswirl.prompts import shipped
-from bswirl.records import FrozenTree, NewQuestion, PlacedQuestion, PlacedSample, Run, to_json
+from bswirl.records import FrozenTree, NewQuestion, Run, to_json
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.journal import JournalWriter
 from bswirl.tokens import StepTokens

@@ -9,8 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.client import Client, connect
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import PlacedQuestion, PlacedSample
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.widgets.compare_view import CompareView
 from tests.tui import content

@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 
 from bswirl.client import Client, connect
+from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import PlacedQuestion, PlacedSample
 from bswirl_tui.outline import ROOT
 from bswirl_tui.visits import Visit, Visits
 from tests.tui import content

@@ -20,12 +20,18 @@ from bswirl_tui.memory import Memory, Place
 from bswirl_tui.query import Query
 from bswirl_tui.reopening import made
 from bswirl_tui.screens.audit import AuditScreen
+from bswirl_tui.screens.audit_entry import AuditEntry
+from bswirl_tui.screens.audit_report import AuditReportScreen
 from bswirl_tui.screens.audit_setup import AuditSetup
+from bswirl_tui.screens.base import ProjectScreen
+from bswirl_tui.screens.conflicts import ConflictsScreen
 from bswirl_tui.screens.curves import CurvesScreen
+from bswirl_tui.screens.evaluations import EvaluationsScreen
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.run_view import RunView
-from bswirl_tui.sitting import QueueOptions
+from bswirl_tui.screens.runs import RunsScreen
+from bswirl_tui.votes_cast import QueueOptions
 from bswirl_tui.widgets.row_list import RowList
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, press, says, settled, shown, typed, until
@@ -238,6 +244,26 @@ class TestScreens:
             assert outline is not None
             assert outline.tree.question.address == "shop:q01"
 
+    @pytest.mark.parametrize(
+        "kind",
+        [AuditReportScreen, ConflictsScreen, EvaluationsScreen, RunsScreen],
+        ids=lambda kind: kind.__name__,
+    )
+    async def test_screen_that_is_still_being_made(
+        self, rich: Project, tmp_path: Path, kind: type[ProjectScreen]
+    ) -> None:
+        """It can be noted where one is, and the app can end, before a screen has anything to show."""
+        async with sitting_down(rich, tmp_path) as pilot:
+            screen = kind(main_screen(pilot).state)
+            screen.kept = {"screen": "runs"}
+            pilot.app.push_screen(screen)
+            assert not screen.is_mounted
+            screen.bswirl.reattaching.look()
+            screen.bswirl.reattaching.keep()
+            found = Memory(rich.root, tmp_path).place()
+            assert found is not None
+            assert found.screens == [{"screen": "runs"}]
+
     async def test_fresh(self, rich: Project, tmp_path: Path) -> None:
         async with sitting_down(rich, tmp_path) as pilot:
             await press(pilot, "C")
@@ -347,6 +373,26 @@ class TestAudit:
             assert "O opens the set-up" in says(pilot)
             await press(pilot, "O")
             assert isinstance(pilot.app.screen, AuditSetup)
+
+    async def test_key_was_pressed_twice(
+        self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second answer to the same key makes no second sitting, whose votes nobody would wait for."""
+        once = AuditEntry._go_on
+
+        def twice(screen: AuditEntry, found: Any) -> None:
+            once(screen, found)
+            once(screen, found)
+
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "a", "enter", "q")
+        monkeypatch.setattr(AuditEntry, "_go_on", twice)
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "a")
+            queue = pilot.app.screen
+            assert isinstance(queue, AuditScreen)
+            assert stack(pilot) == ["AuditScreen"]
+            assert queue.bswirl.sitting is queue.sitting
 
     async def test_memory_was_lost(self, project: Project, tmp_path: Path) -> None:
         """The order is in the record; the rest is as the settings have it."""

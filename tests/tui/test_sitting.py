@@ -15,7 +15,8 @@ import pytest
 from bswirl.errors import BswirlError
 from bswirl.owner import audit, methods_write
 from bswirl.store.fields import Fields
-from bswirl_tui.sitting import QueueOptions, Sitting
+from bswirl_tui.sitting import Sitting
+from bswirl_tui.votes_cast import QueueOptions
 from tests.owner.auditing import desk_on, grow, judge_all
 from tests.store.kit import Kit, kit_in, memory_folder
 

@@ -12,8 +12,8 @@ from rich.cells import cell_len
 
 from bswirl.client import connect
 from bswirl.project import Project
-from bswirl.records import Sample, SampleTokens
-from bswirl.tokens import StepTokens
+from bswirl.records import Sample
+from bswirl.tokens import SampleTokens, StepTokens
 from bswirl_tui import glyphs, themes
 from bswirl_tui.screens.token_reader import TokenReader
 from bswirl_tui.token_lines import Shaded, TokenTable, shown_tokens
