@@ -75,12 +75,6 @@ def first_step(text: str) -> Step | None:
     return _next_step(text, 0, final=False)
 
 
-def first_step_end(text: str) -> int | None:
-    """The index in `text` just behind its first step, once no further text can change it; None until then."""
-    step = first_step(text)
-    return None if step is None else step.end
-
-
 def is_answer_text(text: str) -> bool:
     """Whether an action's text is a final answer: `Answer: 24`, `#### 24`, `The answer is 24`, a box."""
     return any(step.is_answer for step in _steps(text))

@@ -26,7 +26,6 @@ class Glyphs:
     minus: str
     dash: str  # nothing to show
     ellipsis: str
-    bullet: str
     bar_full: str
     bar_empty: str
     gap: str  # words of another text are missing here
@@ -56,7 +55,6 @@ UNICODE = Glyphs(
     minus="−",
     dash="–",
     ellipsis="…",
-    bullet="•",
     bar_full="━",
     bar_empty="─",
     gap="‸",
@@ -86,7 +84,6 @@ ASCII = Glyphs(
     minus="-",
     dash="-",
     ellipsis="~",
-    bullet="*",
     bar_full="=",
     bar_empty="-",
     gap="^",

@@ -160,7 +160,7 @@ def work_paragraphs(
     command = clean(_command(work), one_line=True)
     facts = {"begun": _at(work.begun), "ended": _at(work.ended), "command": command}
     parts += [_row(name, value, colours) for name, value in facts.items() if value]
-    parts.append(_row("log", str((work.path.parent / "until-live.log").relative_to(root)), colours))
+    parts.append(_row("log", str(work.log_file.relative_to(root)), colours))
     return parts
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bswirl.steps import first_step, first_step_end, is_answer_text, parse_solution, strip_marker
+from bswirl.steps import first_step, is_answer_text, parse_solution, strip_marker
 
 
 def texts(solution: str) -> list[str]:
@@ -221,7 +221,8 @@ class TestStreaming:
     )
     def test_cut(self, text: str, end: int | None) -> None:
         """The end is known as soon as nothing more could change it."""
-        assert first_step_end(text) == end
+        step = first_step(text)
+        assert (None if step is None else step.end) == end
 
 
 LINES = st.lists(
@@ -292,14 +293,15 @@ class TestProperties:
         step = first_step(text)
         if step is not None:
             assert parse_solution(text + more).steps[0] == step
-            assert first_step_end(text) == step.end
 
     @given(LINES)
     def test_cut_comes_by_the_second_step(self, text: str) -> None:
         """Once a second step is complete the first one's end is known."""
         steps = parse_solution(text).steps
         if len(steps) > 1:
-            assert first_step_end(text + "\n") == steps[0].end
+            first = first_step(text + "\n")
+            assert first is not None
+            assert first.end == steps[0].end
 
     @given(LINES)
     def test_one_step_at_a_time(self, text: str) -> None:

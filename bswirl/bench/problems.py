@@ -9,7 +9,6 @@ from bswirl.errors import UsageError
 from bswirl.problems import make_problems, solution_steps
 from bswirl.records import Action, FrozenTree, NewQuestion, Question, QuestionTree, State
 
-MOST_ACTIONS = 8
 _LEAD_INS = (
     "Now we take the next numbers from the story.",
     "Let us look at what comes after that.",

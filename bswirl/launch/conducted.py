@@ -15,7 +15,7 @@ from bswirl.launch.keys import AskTrust
 from bswirl.launch.options import Option, command_line, options_of, typed
 from bswirl.launch.requests import make_request
 from bswirl.launch.rounds import Rounds, UntilLive, check_rule
-from bswirl.launch.rounds_record import RoundsWork, read_record, under_way
+from bswirl.launch.rounds_record import LOG_NAME, RoundsWork, read_record, under_way
 from bswirl.launch.scope import scope_prefix
 from bswirl.launch.start import cancel_run
 from bswirl.project import Project
@@ -44,7 +44,6 @@ ROUND_OPTIONS = (
     ),
     *_RULE,
 )
-_LOG_NAME = "until-live.log"
 
 
 def form_options(kind: str) -> tuple[Option, ...]:
@@ -155,7 +154,7 @@ def values_of(work: RoundsWork) -> dict[str, Any]:
 
 def _conduct(project: Project, values: Mapping[str, Any]) -> Path:
     words = shlex.split(form_command("generate", values))[1:]
-    log_path = project.state_folder / _LOG_NAME
+    log_path = project.state_folder / LOG_NAME
     try:
         with log_path.open("ab") as log:
             spawn_module(

@@ -17,6 +17,7 @@ from bswirl.runs.folder import now
 from bswirl.runs.locks import FileLock, lock_holder, this_process
 
 _PREFIX = "until-live-"
+LOG_NAME = "until-live.log"  # beside the records: what the processes say
 _LOCK_SECONDS = 2.0  # others take the lock for an instant, to see whether it is free
 WorkStatus = Literal["running", "done", "cancelled", "failed", "lost"]
 
@@ -137,6 +138,11 @@ class RoundsWork:
     begun: str
     ended: str
     path: Path  # of its record
+
+    @property
+    def log_file(self) -> Path:
+        """What the process that conducts them says."""
+        return self.path.with_name(LOG_NAME)
 
     @property
     def cost(self) -> float:

@@ -28,10 +28,6 @@ class Row:
     ids: tuple[int, ...]
     action_start: int
 
-    @property
-    def n_action_tokens(self) -> int:
-        return len(self.ids) - self.action_start
-
 
 def render_state(
     tokenizer: Any, question: str, steps: Sequence[str], *, preamble: Sequence[Message] = ()

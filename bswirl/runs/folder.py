@@ -36,11 +36,6 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     @property
-    def calls_file(self) -> Path:
-        """The record of the run's calls to a served model."""
-        return self.path / "calls.jsonl"
-
-    @property
     def log_file(self) -> Path:
         return self.path / "log"
 
