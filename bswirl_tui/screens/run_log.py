@@ -73,13 +73,10 @@ class RunLog(RunControl):
             self.log_view.search_for(words)
         if not isinstance(at, int):
             return
-        if self.log_view.has(at):
-            self.log_view.go_to(at)
-            self.name_log()
-            return
+        here = self.log_view.bytes_here
 
         def work() -> list[LogLine]:
-            return part_around(path, at)
+            return [] if at in here else part_around(path, at)
 
         def done(part: list[LogLine]) -> None:
             if part:
