@@ -67,8 +67,7 @@ class LogView(TextView):
         else:
             self._paragraphs = kept
             self._wrap_more(fresh)
-        if self.following:
-            self.call_after_refresh(self.action_move_bottom)
+        self._stay_at_end()
         self.refresh_changed()
 
     def show_part(self, lines: Sequence[LogLine]) -> None:
@@ -81,7 +80,17 @@ class LogView(TextView):
         self.is_part = False
         self._replace(lines)
         self._follow(True)
-        self.call_after_refresh(self.action_move_bottom)
+        self._stay_at_end()
+
+    def _stay_at_end(self) -> None:
+        """Goes to the newest line once it is laid out, unless one has gone elsewhere by then."""
+
+        def move() -> None:
+            if self.following:
+                self.action_move_bottom()
+
+        if self.following:
+            self.call_after_refresh(move)
 
     def _replace(self, lines: Sequence[LogLine]) -> None:
         self.lines = list(lines)

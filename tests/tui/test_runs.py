@@ -11,7 +11,7 @@ from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
 from bswirl_tui import log_file
-from bswirl_tui.log_file import LogTail, Search, find_above, find_below, part_around
+from bswirl_tui.log_file import LogLine, LogTail, Search, find_above, find_below, part_around
 from bswirl_tui.runs_text import (
     about_paragraphs,
     list_cells,
@@ -260,6 +260,22 @@ class TestLog:
             assert "one more" not in "\n".join(lines_of(log))
             await press(pilot, "f")
             assert "one more" in "\n".join(lines_of(log))
+
+    async def test_lines_that_just_came_do_not_lead_away_from_what_was_found(
+        self, project: Project, bob: Client
+    ) -> None:
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=400)
+        async with opened(project, WIDE) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await settled(pilot)
+            log = pilot.app.screen.query_one(LogView)
+            first = log.lines[0]
+            log.append([LogLine(log.bytes_here.stop, "a new line")])
+            log.go_to(first.at)
+            await settled(pilot)
+            assert not log.following
+            assert first.text.split()[-1] in "\n".join(lines_of(log))
+            assert "a new line" not in "\n".join(lines_of(log))
 
 
 class TestControl:
