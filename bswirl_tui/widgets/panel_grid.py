@@ -170,7 +170,7 @@ class PanelGrid(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.content_size.width
-        if y >= self._sheet.height or self._sheet.width != width:
+        if (self._sheet.width, self._sheet.height) != self.content_size:  # lines come before the resize event
             self._sheet = self._drawn()
         if y >= self._sheet.height:
             return Strip.blank(width, self.rich_style)

@@ -55,6 +55,20 @@ async def show_curves(pilot: Pilot[Any]) -> CurvesScreen:
 class TestPanels:
     """As many as fit, the rest on further pages."""
 
+    async def test_grows_as_a_whole(self, two_runs: Project) -> None:
+        """With a line more, no line of the smaller page stays."""
+        async with opened(two_runs, NARROW) as pilot:
+            await show_curves(pilot)
+            grid = pilot.app.screen.query_one(PanelGrid)
+            for height in range(15, 21):
+                grid.styles.height = height
+                await settled(pilot)
+                seen = [grid.screen.find_widget(grid).region.y, *shown(pilot).splitlines()]
+                top = seen.pop(0)
+                assert [line.rstrip() for line in seen[top : top + height]] == [
+                    line.rstrip() for line in grid.plain.splitlines()
+                ]
+
     @pytest.mark.parametrize(("size", "panels"), [(NARROW, 2), ((120, 40), 6), (WIDE, 12)])
     async def test_page(self, two_runs: Project, size: tuple[int, int], panels: int) -> None:
         """By size; the newest run is shown."""
