@@ -43,6 +43,7 @@ class Document:
 
     paragraphs: Sequence[Paragraph]
     focus: tuple[int, int] | None = None
+    gold: tuple[int, int] | None = None  # of the gold solution, where it is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Reader:
 def question_document(outline: Outline, reader: Reader) -> Document:
     """The question itself, and what its first group looks like."""
     parts = [*problem(outline.tree.question, reader.palette, gold=reader.gold), BLANK]
+    gold = _gold_range(outline.tree.question, len(parts) - 1, reader)
     group = outline.group_after(ROOT)
     if group is None:
         key = actions.spec("run.new").key_display
@@ -64,13 +66,14 @@ def question_document(outline: Outline, reader: Reader) -> Document:
         parts.append(Paragraph(Text(f"Press {key} to let a policy write some.", reader.palette.muted)))
     else:
         parts.append(heading("First step", reader.palette, group_words(group, reader.palette)))
-    return Document(parts)
+    return Document(parts, gold=gold)
 
 
 def step_document(outline: Outline, action: Action, detail: ActionDetail | None, reader: Reader) -> Document:
     """A step in its place. What only the owner knows (`detail`) may still be on its way."""
     colours = reader.palette
     parts = [*problem(outline.tree.question, reader.palette, gold=reader.gold), BLANK]
+    gold = _gold_range(outline.tree.question, len(parts) - 1, reader)
     prefix = outline.prefix(action)
     if prefix:
         parts.append(heading("Steps so far", colours))
@@ -84,11 +87,11 @@ def step_document(outline: Outline, action: Action, detail: ActionDetail | None,
     focus = (start, start + _REWARD_LINE)
     if detail is None:
         parts.append(Paragraph(Text(f"loading{glyphs().ellipsis}", colours.muted)))
-        return Document(parts, focus)
+        return Document(parts, focus, gold)
     parts += _verdicts(detail, colours)
     parts += _labels(detail.labels, reader)
     parts += _samples(detail.samples, colours)
-    return Document(parts, focus)
+    return Document(parts, focus, gold)
 
 
 def group_words(group: Group, colours: Palette) -> Text:
@@ -111,6 +114,12 @@ def problem(question: Question, colours: Palette, *, gold: Gold) -> list[Paragra
     parts.append(Paragraph(Text("Gold answer ", colours.muted) + answer))
     solution = gold_paragraphs(question.solution, gold, colours)
     return [*parts, BLANK, *solution] if solution else parts
+
+
+def _gold_range(question: Question, end: int, reader: Reader) -> tuple[int, int] | None:
+    """Which paragraphs the gold solution is, that ends before paragraph `end`."""
+    size = len(gold_paragraphs(question.solution, reader.gold, reader.palette))
+    return (end - size, end - 1) if size else None
 
 
 def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:

@@ -40,9 +40,8 @@ class DetailView(TextView):
         """Shows the gold solution, then as its dataset has it where that differs, or hides it."""
         solution = self._outline.tree.question.solution if self._outline is not None else None
         self.show_gold = self.show_gold.next_for(solution)
-        self._draw(keep_scroll=False)
-        if self.show_gold is not Gold.HIDDEN:
-            self.action_move_top()
+        document = self._document()
+        self.show(document.paragraphs, focus=document.gold or document.focus)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

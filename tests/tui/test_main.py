@@ -182,6 +182,19 @@ class TestDetail:
             await press(pilot, "s")
             assert "Gold solution" not in detail.plain
 
+    async def test_gold_solution_comes_into_sight(self, shared: Project) -> None:
+        """Also in a pane that is smaller than what stands before it; then the step is back."""
+        async with opened(shared, (80, 16)) as pilot:
+            detail = main_screen(pilot).detail_view
+            before = lines_of(detail)
+            assert "pens" not in before[-1]
+            await press(pilot, "s")
+            seen = "\n".join(lines_of(detail))
+            assert "Gold solution" in seen
+            assert "2*3=6 pens" in seen
+            await press(pilot, "s", "s")
+            assert lines_of(detail) == before
+
     async def test_step_is_in_sight_in_a_small_pane(self, shared: Project) -> None:
         """The pane scrolls down to the step, no farther than it must."""
         async with opened(shared, NARROW) as pilot:
