@@ -24,6 +24,9 @@ from bswirl_tui.widgets.row_list import RowList
 
 T = TypeVar("T")
 
+DIALOG_CELLS = 64  # the width of a window; wider where its lines are, as far as the screen goes
+FRAME_CELLS = 6
+
 
 def _hint(words: str) -> str:
     return f"{words}{glyphs().separator}{actions.spec('screen.back').key_display} goes back"
@@ -74,6 +77,13 @@ class ChoiceList(RowList):
         self._label_cells = max((len(choice.label) for choice in choices), default=0)
         self.styles.height = min(14, max(1, len(choices)))
 
+    @property
+    def cells(self) -> int:
+        """How wide its widest line is."""
+        keys = 3 if any(choice.key for choice in self._choices) else 0
+        abouts = (line(choice.about).cell_len for choice in self._choices)
+        return 1 + keys + self._label_cells + 2 + max(abouts, default=0)
+
     def row_count(self) -> int:
         return len(self._choices)
 
@@ -102,6 +112,7 @@ class Choose(Dialog[str]):
     def on_mount(self) -> None:
         values = [choice.value for choice in self._choices]
         rows = self.query_one(ChoiceList)
+        self.query_one(".dialog").styles.width = max(DIALOG_CELLS, rows.cells + FRAME_CELLS)
         if self._current in values:
             rows.place_cursor(values.index(self._current))
         rows.focus()

@@ -169,7 +169,7 @@ class RunForm(FormOutlook, FormStart):
         try:
             words = form_command(self.kind, self.values)
         except UsageError as error:
-            text = Text(f"$ bswirl {self.kind} ", colours.muted).append_text(line(str(error), colours.warn))
+            text = Text("no command yet: ", colours.muted).append_text(line(error.message, colours.warn))
         else:
             text = Text("$ ", colours.muted).append(clean(words, one_line=True), colours.strong)
         self.query_one("#form-command", Static).update(text)

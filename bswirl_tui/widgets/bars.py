@@ -10,7 +10,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from bswirl.records import Run
 from bswirl_tui import actions
@@ -189,8 +189,9 @@ class KeyBar(Widget):
             if (entry := actions.find(active.binding.id)) is not None and entry.footer
         }
         names = {entry.id: self._labels.get(entry.id, entry.label) for entry in entries.values()}
-        pieces = {entry.id: _key_piece(entry, names[entry.id], colours) for entry in entries.values()}
-        last = pieces.pop("app.help", Text())
+        typing = isinstance(self.screen.focused, Input)
+        pieces = {entry.id: _key_piece(entry, names[entry.id], colours, typing) for entry in entries.values()}
+        last = pieces.pop("screen.back", Text()) + pieces.pop("app.help", Text())
         text, room = Text(" "), self.size.width - 1 - last.cell_len
         for entry in sorted(entries.values(), key=lambda one: (one.id not in self._labels, one.footer)):
             piece = pieces.get(entry.id, Text())
@@ -208,6 +209,7 @@ class Note(Static):
         super().__init__(message, markup=False)
 
 
-def _key_piece(entry: ActionSpec, label: str, colours: Palette) -> Text:
-    """A key and its name."""
-    return Text.assemble((entry.key_display, colours.accent), (f" {label}  ", colours.muted))
+def _key_piece(entry: ActionSpec, label: str, colours: Palette, typing: bool) -> Text:
+    """A key and its name; while one types, a key that is no letter or sign."""
+    keys = [key for key in map(actions.display_key, entry.keys) if not typing or len(key) > 1]
+    return Text.assemble((keys[0], colours.accent), (f" {label}  ", colours.muted)) if keys else Text()

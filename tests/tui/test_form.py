@@ -98,6 +98,30 @@ class TestFields:
             assert field(pilot, "policy").value == "demo@2"
 
 
+class TestLineOfKeys:
+    """The keys that work while one types."""
+
+    async def test_help_has_a_key_that_is_no_letter(self, shared: Project) -> None:
+        """A question mark is text in a field; it is a key again where nothing is typed."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g")
+            assert says(pilot).rstrip().endswith("esc back  f1 help")
+            await press(pilot, "down", "down")  # to the choice of a split
+            assert says(pilot).rstrip().endswith("esc back  ? help")
+
+    async def test_a_wrong_field_leaves_no_command(self, shared: Project) -> None:
+        """What is wrong is no part of a command."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "g", "down", "down", "down", "z")
+            assert command(pilot).startswith("no command yet: --limit must be a whole number")
+
+    async def test_kinds_of_runs_are_whole(self, shared: Project) -> None:
+        """A window is as wide as its lines, where the screen is."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x")
+            assert "let a policy write steps and alternatives to them" in shown(pilot)
+
+
 class TestChecks:
     """What is wrong is said at the field, before anything starts."""
 
