@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bswirl_tui.query import Query, first_sampled, number_of, place_of
+from bswirl_tui.query import Query, first_to_see, number_of, place_of
 
 if TYPE_CHECKING:
     from bswirl.client import Client
@@ -26,14 +26,14 @@ class Ahead:
     def read(self, client: Client, address: str | None, *, narrowed: bool) -> tuple[int, int | None]:
         """Where in the list the cursor begins, and the number of the question at `address`, if there is one.
 
-        Without that question the list begins at the first that has steps. In a narrowed list its place is
-        found later, and only its tree is read now.
+        Without that question the list begins at the first with a live group, else with steps. In a narrowed
+        list its place is found later, and only its tree is read now.
         """
         question_id = None if address is None else number_of(client, address)
         if narrowed and question_id is not None:
             self._tree = fetch_tree(client, question_id, None)
             return 0, question_id
-        index = first_sampled(client) if question_id is None else place_of(client, question_id)
+        index = first_to_see(client) if question_id is None else place_of(client, question_id)
         number = index // PAGE
         page = fetch_page(client, Query(), number)
         self._page = (Query(), number, page)

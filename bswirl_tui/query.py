@@ -97,10 +97,14 @@ class Query:
         )
 
 
-def first_sampled(client: Client) -> int:
-    """Where in the list of all questions, by number, the first with samples stands; 0 where none has."""
-    rows, _ = client.questions(filter="sampled", limit=1)
-    return place_of(client, rows[0].question_id) if rows else 0
+def first_to_see(client: Client) -> int:
+    """Where the first question with a live group stands in the list of all, by number; without one, the first
+    with samples; 0 where none has any."""
+    for wanted in ("live", "sampled"):
+        rows, _ = client.questions(filter=wanted, limit=1)
+        if rows:
+            return place_of(client, rows[0].question_id)
+    return 0
 
 
 def number_of(client: Client, address: str) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 
 from bswirl.client import connect
 from bswirl.project import Project
-from bswirl_tui.query import Query, first_sampled
+from bswirl_tui.query import Query, first_to_see
 from tests.tui import content
 
 
@@ -43,7 +43,7 @@ class TestWords:
         assert Query(**about).words() == words
 
 
-class TestFirstSampled:
+class TestFirstToSee:
     """Where the app opens."""
 
     @pytest.mark.parametrize("number", [0, 1, 6, 9])
@@ -51,8 +51,16 @@ class TestFirstSampled:
         """Wherever it stands in the list."""
         with connect(empty) as client:
             client.import_questions([content.question(entry) for entry in range(10)])
-            assert first_sampled(client) == 0
+            assert first_to_see(client) == 0
             client.import_samples([content.placed(entry) for entry in {number, 9}], "seed")
-            place = first_sampled(client)
+            place = first_to_see(client)
             (row,), _ = client.questions(offset=place, limit=1)
             assert row.external_id == f"q{number:02}"
+
+    def test_a_live_group_goes_before(self, empty: Project) -> None:
+        """Where rewards differ there is something to see."""
+        with connect(empty) as client:
+            content.fill(client)
+            live, _ = client.questions(filter="live", limit=1)
+            (row,), _ = client.questions(offset=first_to_see(client), limit=1)
+            assert row.question_id == live[0].question_id
