@@ -10,6 +10,7 @@ from bswirl_tui.outline import ROOT
 from bswirl_tui.screens.finding import Finding
 from bswirl_tui.widgets.bars import KeyBar
 from bswirl_tui.widgets.compare_view import CompareView
+from bswirl_tui.widgets.tour import Tour
 from bswirl_tui.widgets.tree_view import TreeView
 
 KEPT_GROUPS = 60  # whose verdicts are remembered
@@ -38,6 +39,7 @@ class Comparing(Finding):
             return
         self._comparing = comparing
         self.set_class(comparing, "-comparing")
+        self.query_one(Tour).show_comparing(comparing)
         (self.compare_view if comparing else self.tree_view).focus()
 
     def forget_verdicts(self) -> None:

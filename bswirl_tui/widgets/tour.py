@@ -19,15 +19,38 @@ class Tour(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.display = False
+        self._comparing = False
+
+    def show_comparing(self, comparing: bool) -> None:
+        """Speaks of candidates side by side, or of the tree."""
+        self._comparing = comparing
+        self.refresh(layout=True)
 
     def render(self) -> RenderResult:
-        return tour_text(palette(self.app))
+        return (comparing_text if self._comparing else tour_text)(palette(self.app))
+
+
+def comparing_text(colours: Palette) -> Text:
+    """What to know of candidates side by side."""
+    key = _keys(_NAMED_COMPARING, colours)
+    lines = [
+        Text.assemble(
+            ("Candidates: ", colours.strong),
+            "other ways on from the same steps. adv is a reward less their mean.",
+        ),
+        Text.assemble(
+            key["compare.previous"], " ", key["compare.next"], " choose one; ", key["compare.words"],
+            " marks words that differ; ", key["compare.follow"], " goes on; ", key["compare.leave"],
+            " leads back.",
+        ),
+    ]  # fmt: skip
+    return Text("\n").join(lines)
 
 
 def tour_text(colours: Palette) -> Text:
     """What to know first, with the keys as they are mapped."""
     signs = glyphs()
-    key = {name: Text(actions.spec(name).key_display, colours.accent) for name in _NAMED}
+    key = _keys(_NAMED, colours)
     lines = [
         Text.assemble(
             ("A question's tree: ", colours.strong), "each line is a step after the steps above it."
@@ -55,6 +78,17 @@ def tour_text(colours: Palette) -> Text:
     return Text("\n").join(lines)
 
 
+def _keys(names: tuple[str, ...], colours: Palette) -> dict[str, Text]:
+    return {name: Text(actions.spec(name).key_display, colours.accent) for name in names}
+
+
+_NAMED_COMPARING = (
+    "compare.previous",
+    "compare.next",
+    "compare.words",
+    "compare.follow",
+    "compare.leave",
+)
 _NAMED = (
     "move.down",
     "move.up",

@@ -130,6 +130,16 @@ class TestTour:
         async with started(shared, tmp_path) as pilot:
             assert not pilot.app.screen.query_one(Tour).display
 
+    async def test_speaks_of_candidates_beside_each_other(self, shared: Project, tmp_path: Path) -> None:
+        """In two lines, so that there is room for them."""
+        async with started(shared, tmp_path) as pilot:
+            await press(pilot, "enter")
+            assert "other ways on from the same steps" in shown(pilot)
+            assert "each line is a step" not in shown(pilot)
+            assert main_screen(pilot).query_one(Tour).size.height == 2
+            await press(pilot, "escape")
+            assert "each line is a step" in shown(pilot)
+
     async def test_is_left_out(self, shared: Project, tmp_path: Path) -> None:
         async with started(shared, tmp_path, tour=False) as pilot:
             assert not pilot.app.screen.query_one(Tour).display
