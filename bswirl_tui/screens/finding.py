@@ -10,6 +10,8 @@ from bswirl_tui.screens.inspecting import Inspecting
 from bswirl_tui.visits import Visit, Visits
 from bswirl_tui.widgets.question_list import QuestionList
 
+_SEARCH_KEYS = ("question.match", "question.match_back", "question.clear")
+
 
 class Finding(Inspecting):
     """The part of the main screen that jumps. `arrive` is called when a tree that was asked for is shown."""
@@ -57,6 +59,14 @@ class Finding(Inspecting):
         steps = [key for key in matches if key != ROOT]
         if steps and self.tree_view.key not in matches:
             self.tree_view.goto(steps[0])
+
+    def tell_of_search(self) -> None:
+        """Says how to go on once the words are typed."""
+        if self.words:
+            on, back, everything = (actions.spec(name).key_display for name in _SEARCH_KEYS)
+            self.tell(
+                f"{on} goes to the next step with these words, {back} back; {everything} shows all questions."
+            )
 
     def _to_match(self, direction: int) -> None:
         outline = self.tree_view.outline

@@ -150,7 +150,7 @@ class Labelling(ProjectScreen):
     def _say_labelled(self, label: Label, action: Action) -> None:
         colours = palette(self.app)
         words = Text.assemble(
-            (f"Labelled action {label.action_id} ", colours.human), (label.value, colours.strong)
+            (f"Labelled action {label.action_id} as ", colours.human), (label.value, colours.strong)
         )
         if action.advantage is not None:
             words.append(f"; its advantage is now {signed(action.advantage)}", colours.muted)

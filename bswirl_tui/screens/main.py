@@ -293,6 +293,7 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
     @on(SearchLine.Closed)
     def _search_closed(self) -> None:
         self.to_first_match()
+        self.tell_of_search()
         panes = (self.compare_view, self.questions, self.tree_view)
         next(pane for pane in panes if pane.display).focus()
 

@@ -13,7 +13,7 @@ from bswirl.project import Project
 from bswirl_tui.outline import ROOT
 from bswirl_tui.visits import Visit, Visits
 from tests.tui import content
-from tests.tui.driving import lines_of, main_screen, opened, press, says, settled, shown, typed
+from tests.tui.driving import NARROW, lines_of, main_screen, opened, press, says, settled, shown, typed
 
 
 def here(pilot: Pilot[Any]) -> tuple[str, int]:
@@ -47,6 +47,16 @@ class TestSearch:
             marked = [line for line in lines_of(main.tree_view) if line.startswith("»")]
             assert len(marked) == 1
             assert "3+4=7" in marked[0]
+
+    async def test_says_how_to_go_on(self, shared: Project) -> None:
+        """After Enter; not where nothing was searched for."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "slash")
+            await typed(pilot, "sale")
+            await press(pilot, "enter")
+            assert "n goes to the next step with these words, N back; c shows all questions." in says(pilot)
+            await press(pilot, "c", "slash", "enter")
+            assert "with these words" not in shown(pilot)
 
     async def test_cursor_goes_to_a_match_on_the_question_in_sight(self, shared: Project) -> None:
         """Unless it stands on one."""

@@ -36,7 +36,7 @@ class TestSetting:
             assert {action.advantage for action in group.group_of(after).actions} == {0.0}
             assert lines_of(main_screen(pilot).tree_view)[2].split()[:3] == ["✗", "0H", "0.00"]
             assert "the judge said 1" in shown(pilot)
-            assert f"Labelled action {after.action_id} 0" in says(pilot)
+            assert f"Labelled action {after.action_id} as 0" in says(pilot)
             (label,) = bob.labels()
             assert (label.action_id, label.value, label.auditor) == (after.action_id, "0", "alice")
 
