@@ -37,13 +37,13 @@ def is_live(run: Run) -> bool:
     return run.status in LIVE_STATUSES
 
 
-def headline(run: Run, colours: Palette) -> Text:
+def headline(run: Run, colours: Palette, *, stopping: bool = False) -> Text:
     """Kind, number, name, status, attempt."""
     return joined(
         [
             Text(f"{run.kind} {run.run_id}", colours.strong),
             line(run.name, limit=60),
-            status(run, colours),
+            status(run, colours, stopping=stopping),
             Text(f"attempt {run.attempt}", colours.muted) if run.attempt > 1 else "",
         ],
         style=colours.faint,
@@ -113,7 +113,7 @@ def error_line(run: Run, colours: Palette) -> Text:
     return line(run.error or "", colours.bad, limit=600)
 
 
-def list_cells(run: Run, colours: Palette, now: datetime) -> dict[str, Text]:
+def list_cells(run: Run, colours: Palette, now: datetime, *, stopping: bool = False) -> dict[str, Text]:
     """The columns of a run in the list, by name."""
     progress = run.progress
     done = Text()
@@ -128,7 +128,7 @@ def list_cells(run: Run, colours: Palette, now: datetime) -> dict[str, Text]:
         "run": Text(f"{run.run_id:>4}", colours.strong),
         "kind": Text(run.kind),
         "name": line(run.name, limit=60),
-        "status": status(run, colours),
+        "status": status(run, colours, stopping=stopping),
         "progress": done,
         "time": Text(left or "", colours.muted),
         "age": Text(age(run.created_at, now), colours.muted),

@@ -206,8 +206,10 @@ STATUS_STYLES = {
 }
 
 
-def status(run: Run, palette: Palette) -> Text:
-    """A run's status in its colour."""
+def status(run: Run, palette: Palette, *, stopping: bool = False) -> Text:
+    """A run's status in its colour; `stopping`: it was told to end and has not yet."""
+    if stopping:
+        return Text("stopping", palette.warn)
     return Text(run.status, getattr(palette, STATUS_STYLES.get(run.status, "muted")))
 
 

@@ -45,14 +45,32 @@ class RunControl(SubScreen, CurvesEntry):
         if not is_live(run):
             self._tell(f"Run {run.run_id} is {run.status} already.")
             return
+        if self.state.is_stopping(run):
+            self._tell(f"Run {run.run_id} is stopping: it ends at its next safe point.")
+            return
 
         def answered(yes: bool | None) -> None:
             if yes:
-                words = f"Run {run.run_id} ends at its next safe point."
-                self._control(lambda client: _cancel(client, run.run_id), run, words)
+                self._cancel(run)
 
         words = f"Stop {run.kind} run {run.run_id}? What it did so far is kept, and it can be resumed."
         self.app.push_screen(Confirm("Cancel run", words), answered)
+
+    def _cancel(self, run: Run) -> None:
+        """Tells the run to end; until it has, it is shown as stopping."""
+        attempt = (run.run_id, run.attempt)
+
+        def work(client: Client) -> Run:
+            from bswirl.launch import cancel_run
+
+            return cancel_run(client, client.project, run.run_id)
+
+        def failed(error: BswirlError) -> None:
+            self.state.stopping.discard(attempt)
+            self.bswirl.show_problem(error)
+
+        self.state.stopping.add(attempt)
+        self._control(work, run, f"Run {run.run_id} ends at its next safe point.", failed)
 
     # resuming
 
@@ -158,9 +176,3 @@ def _dollars(text: str) -> float | None:
         return float(text.strip().removeprefix("$").replace(",", ""))
     except ValueError:
         return None
-
-
-def _cancel(client: Client, run_id: int) -> Run:
-    from bswirl.launch import cancel_run
-
-    return cancel_run(client, client.project, run_id)

@@ -120,7 +120,11 @@ class RunView(RunLog):
 
     def _show_head(self) -> None:
         colours = palette(self.app)
-        lines = [headline(self._run, colours), progress_line(self._run, colours, self.app.size.width)]
+        stopping = self.state.is_stopping(self._run)
+        lines = [
+            headline(self._run, colours, stopping=stopping),
+            progress_line(self._run, colours, self.app.size.width),
+        ]
         if self._run.error:
             lines.append(error_line(self._run, colours))
         self.query_one("#run-head", Static).update(Text("\n").join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual.binding import BindingType
@@ -17,6 +17,9 @@ from bswirl_tui.runs_text import list_cells, now, queue_words
 from bswirl_tui.text import fit
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from bswirl_tui.app import BswirlApp
 
 _WITH_RESULT = 110
 Column = tuple[str, int, int]  # name, width, and the width of the list from which it is shown
@@ -100,7 +103,7 @@ class RunList(RowList):
         row, colours = self._rows[index], palette(self.app)
         if isinstance(row, RoundsWork):
             return work_line(row, {run.run_id: run for run in self.runs or []}, colours, width, now())
-        cells = list_cells(row, colours, now())
+        cells = list_cells(row, colours, now(), stopping=cast("BswirlApp", self.app).state.is_stopping(row))
         work = next((work for work in self._works if row.run_id in work.stages), None)
         if work is not None:
             cells["name"] = Text(f"{glyphs().guide_branch}{work.stages[row.run_id]}")

@@ -293,6 +293,17 @@ class TestControl:
             assert (Path(run.folder) / "cancel").exists()
             assert "ends at its next safe point" in says(pilot)
 
+    async def test_is_shown_as_stopping_until_it_has_ended(self, project: Project, bob: Client) -> None:
+        """In the list and on its own screen; asking it again says so."""
+        run = content.waiting_run(project, bob)
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "v", "c", "y")
+            assert "stopping" in shown(pilot)
+            await press(pilot, "enter")
+            assert "stopping" in shown(pilot).splitlines()[1]
+            await press(pilot, "c")
+            assert f"Run {run.run_id} is stopping" in says(pilot)
+
 
 class TestSpending:
     """What the calls of a run have cost stands beside its progress."""
