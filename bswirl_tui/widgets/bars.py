@@ -191,7 +191,8 @@ class KeyBar(Widget):
         names = {entry.id: self._labels.get(entry.id, entry.label) for entry in entries.values()}
         typing = isinstance(self.screen.focused, Input)
         pieces = {entry.id: _key_piece(entry, names[entry.id], colours, typing) for entry in entries.values()}
-        last = pieces.pop("screen.back", Text()) + pieces.pop("app.help", Text())
+        back = Text() if "audit.leave" in pieces else pieces.pop("screen.back", Text())
+        last = back + pieces.pop("app.help", Text())
         text, room = Text(" "), self.size.width - 1 - last.cell_len
         for entry in sorted(entries.values(), key=lambda one: (one.id not in self._labels, one.footer)):
             piece = pieces.get(entry.id, Text())
