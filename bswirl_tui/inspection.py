@@ -13,6 +13,8 @@ from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, clean, heading, joined, line, moment, right, signed
 from bswirl_tui.themes import Palette
 
+BY_RULES = "rules"  # stands as the model of judges that are none
+
 
 def judge_paragraphs(
     detail: ActionDetail, prompts: Mapping[str, StoredPrompt], colours: Palette
@@ -24,6 +26,14 @@ def judge_paragraphs(
     for verdict in sorted(detail.verdicts, key=lambda verdict: -verdict.verdict_id):
         parts += [BLANK] if parts else []
         parts += _verdict(verdict, colours)
+        if verdict.model == BY_RULES:
+            words = "It judges by rules: no prompt was sent, and no reply came."
+            parts += [
+                Paragraph(Text(clean(verdict.rationale or ""))),
+                BLANK,
+                Paragraph(Text(words, colours.muted)),
+            ]
+            continue
         parts += [BLANK, heading("Prompt", colours), *_prompt(verdict, detail, prompts, colours)]
         parts += [BLANK, heading("Raw reply", colours)]
         if verdict.raw:

@@ -65,7 +65,7 @@ def tour_text(colours: Palette) -> Text:
         ),
         Text.assemble(
             key["move.down"], " ", key["move.up"], " move; ", key["tree.compare"],
-            " sees a step beside its siblings; ", key["detail.judge"], " reads the judge's reply.",
+            " sees a step beside its siblings; ", key["view.gold"], " shows the gold solution.",
         ),
         Text.assemble(
             key["label.good"], " ", key["label.bad"], " ", key["label.unsure"],
@@ -93,7 +93,7 @@ _NAMED = (
     "move.down",
     "move.up",
     "tree.compare",
-    "detail.judge",
+    "view.gold",
     "label.good",
     "label.bad",
     "label.unsure",

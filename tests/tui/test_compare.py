@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from textual.pilot import Pilot
 from bswirl.client import Client, connect
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
+from bswirl.records import Verdict
+from bswirl_tui.inspection import judge_paragraphs
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.widgets.compare_view import CompareView
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, lines_of, main_screen, opened, press, says, shown, until
+from tests.tui.plain import COLOURS
 
 
 def compare(pilot: Pilot[Any]) -> CompareView:
@@ -245,6 +249,17 @@ class TestReading:
             assert "None is stored with this verdict." in text  # the imported one's
             assert "This verdict names no prompt." in text
             assert "\x1b" not in text
+
+    async def test_a_judge_by_rules_has_neither(self, shared: Project) -> None:
+        """That is said in place of an empty prompt and reply; what it found is there."""
+        with connect(shared) as client:
+            detail = client.action(1)
+        verdict = Verdict(1, 1, 1, "reference", "rules", "a" * 64, "judged", rationale="2 * 3 is 6")
+        found = judge_paragraphs(replace(detail, verdicts=(verdict,)), {}, COLOURS)
+        text = "\n".join(paragraph.text.plain for paragraph in found)
+        assert "2 * 3 is 6" in text
+        assert "judges by rules" in text
+        assert "Raw reply" not in text
 
     async def test_history_of_labels(self, project: Project, bob: Client) -> None:
         """Withdrawn ones too, with who, why and how."""
