@@ -46,7 +46,7 @@ RUNNING: tuple[ActionSpec, ...] = (
                 "Let a run that ended early go on from where it was; past its cost limit with a higher one.",
                 4,
             ),
-            ("run.clone", "C", "clone", "Fill the form with this run's settings, for another one.", 5),
+            ("run.clone", "C", "clone", "Fill the form with this run's settings, for another one.", 10),
             ("run.copy", "y", "copy command", "Copy the command line that starts this run once more."),
         ),
     ),
