@@ -52,6 +52,7 @@ class RunForm(FormOutlook, FormStart):
         self._given = dict(values or {})
         self._saved: dict[str, SavedSelection] = {}
         self._advanced = False
+        self._names_known = False
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, f"new {self.kind} run")
@@ -67,7 +68,6 @@ class RunForm(FormOutlook, FormStart):
         self._show_advanced()
         self.fields[0].editor.focus()
         self._read_names()
-        self.wrong_fields()
 
     # filling in
 
@@ -124,6 +124,13 @@ class RunForm(FormOutlook, FormStart):
         )
 
     def _names_read(self, names: dict[str, list[str]]) -> None:
+        """Fills in what is usual; not before does a field that is still empty count as wrong."""
+        self._propose(names)
+        if not self._names_known:
+            self._names_known = True
+            self.wrong_fields()
+
+    def _propose(self, names: dict[str, list[str]]) -> None:
         for name, known in names.items():
             field = self.field(name)
             if field is not None:

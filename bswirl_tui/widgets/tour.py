@@ -36,7 +36,7 @@ def comparing_text(colours: Palette) -> Text:
     lines = [
         Text.assemble(
             ("Candidates: ", colours.strong),
-            "other ways on from the same steps. adv is a reward less their mean.",
+            "other ways on from the same steps; adv is reward less the mean.",
         ),
         Text.assemble(
             key["compare.previous"], " ", key["compare.next"], " choose one; ", key["compare.words"],
