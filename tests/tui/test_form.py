@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,28 @@ class TestChecks:
             await press(pilot, "x", "t", "ctrl+r", "ctrl+s")
             assert field(pilot, "policy").problem == "needed"
             assert isinstance(pilot.app.screen, RunForm)
+
+    async def test_nothing_is_blamed_before_names_are_read(
+        self, shared: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The policy may be about to be filled in."""
+        ready = threading.Event()
+
+        def late(client: Client) -> dict[str, list[str]]:
+            assert ready.wait(20)
+            return {**known_names(client), "used": []}
+
+        monkeypatch.setattr("bswirl_tui.screens.run_form.known_names", late)
+        async with opened(shared) as pilot:
+            await press(pilot, "x")
+            await pilot.press("t")
+            while not isinstance(pilot.app.screen, RunForm):
+                await pilot.pause()
+            await pilot.pause()
+            assert "needed" not in shown(pilot)
+            ready.set()
+            await settled(pilot)
+            assert "needed" in shown(pilot)
 
     async def test_wrong_advanced_field_is_opened(self, shared: Project) -> None:
         """So that one sees it."""
