@@ -48,6 +48,7 @@ from bswirl_tui.themes import (
     palette,
 )
 from bswirl_tui.troubles import Troubles, takes_keys
+from bswirl_tui.typing_order import KeyDone, Typed, TypingOrder
 from bswirl_tui.way_back import WayBack
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FIRST_REFRESH_SECONDS = 0.05  # after a change
 NEXT_REFRESH_SECONDS = 0.5  # between refreshes
-KEY_SECONDS = 0.1  # within which a key has had its effect
 START_SECONDS = 2.0  # by which the first screen is there
 
 
@@ -96,6 +96,7 @@ class BswirlApp(App[int]):
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         self._said_in: KeyBar | None = None  # the newest message
+        self._typing = TypingOrder(self, self._hand_over)
         self.troubles = Troubles(self)
         self.way_back = WayBack(self)
         for theme in THEMES:
@@ -301,13 +302,25 @@ class BswirlApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """A key ends the message before it, and then does what it does."""
-        if isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded:
-            if self._said_in is not None:
-                self._said_in.key_pressed()
-            self.reattaching.key_pressed()
-            if self.troubles.waiting:
-                self.set_timer(KEY_SECONDS, self.troubles.show)
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            await self._typing.take(event)
+            return
+        if isinstance(event, events.MouseDown) and not event.is_forwarded:
+            self._pressed()
         await super().on_event(event)
+
+    async def _hand_over(self, typed: Typed) -> None:
+        self._pressed()
+        await super().on_event(typed)
+
+    def _pressed(self) -> None:
+        if self._said_in is not None:
+            self._said_in.key_pressed()
+        self.reattaching.key_pressed()
+        self.troubles.key_pressed()
+
+    async def on_key_done(self, message: KeyDone) -> None:
+        await self._typing.came_back(message.number)
 
     def action_app_help(self) -> None:
         active = [actions.find(bound.binding.id) for bound in self.screen.active_bindings.values()]
@@ -381,7 +394,7 @@ def run(
         raise UsageError("the app needs a terminal", "`bswirl stats` and `bswirl tree` work without one")
     drop_unfit_colours(os.environ)
     glyphs.use(glyphs.ASCII if ascii_only else glyphs.fitting_set())
-    app = BswirlApp(project, auditor, memory=Memory(project.root), fresh=fresh, tour=tour)
+    app = BswirlApp(project, auditor, memory=Memory(project.root, auditor=auditor), fresh=fresh, tour=tour)
     with hangup.leave_when_terminal_is_gone(app):
         code = app.run(mouse=mouse)
     error = app._exception

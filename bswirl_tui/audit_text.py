@@ -100,27 +100,32 @@ def waiting_paragraphs(sitting: Sitting, colours: Palette) -> list[Paragraph]:
     return [BLANK, Paragraph(Text(f"the next step is on its way{glyphs().ellipsis}", colours.muted))]
 
 
-def headline(sitting: Sitting, colours: Palette, conflicts: int) -> Text:
-    """What is going on, on one line."""
+def headline(sitting: Sitting, colours: Palette, conflicts: int, room: int = 200) -> Text:
+    """What is going on, on one line; where `room` is short, what was keyed and what failed go first."""
     rate, waiting = sitting.an_hour, len(sitting.outbox)
-    parts = [Text(ORDERS[sitting.options.order][0], colours.accent), Text(f"{sitting.labelled:,} labelled")]
+    parts = [(0, Text(ORDERS[sitting.options.order][0], colours.accent))]
+    parts.append((1, Text(f"{sitting.labelled:,} labelled")))
     if rate is not None:
-        parts.append(Text(f"{rate:,.0f} an hour"))
+        parts.append((4, Text(f"{rate:,.0f} an hour")))
     if sitting.looked_at is None and sitting.flagged:
-        parts.append(Text("flagged", colours.warn))
+        parts.append((0, Text("flagged", colours.warn)))
     if sitting.looked_at is None and sitting.reason:
-        parts.append(Text("because ", colours.muted) + line(sitting.reason, colours.human, limit=60))
+        parts.append((0, Text("because ", colours.muted) + line(sitting.reason, colours.human, limit=60)))
     if not sitting.options.blind:
-        parts.append(Text("the judge in sight", colours.warn))
+        parts.append((2, Text("the judge in sight", colours.warn)))
     if not sitting.advance:
-        parts.append(Text("stays until enter", colours.muted))
+        parts.append((1, Text("stays until enter", colours.muted)))
     if sitting.outbox.problem is not None:
-        parts.append(Text(f"{count(waiting, 'vote')} NOT recorded: enter sends again", colours.bad))
+        parts.append((0, Text(f"{count(waiting, 'vote')} NOT recorded: enter sends again", colours.bad)))
     elif waiting:
-        parts.append(Text(f"{waiting} on the way", colours.muted))
+        parts.append((1, Text(f"{waiting} on the way", colours.muted)))
     if conflicts:
-        parts.append(Text(count(conflicts, "conflict"), colours.warn))
-    return Text(" ") + joined(parts, style=colours.faint)
+        parts.append((3, Text(count(conflicts, "conflict"), colours.warn)))
+    for least in (4, 3, 2, 1):
+        if joined(part for _, part in parts).cell_len < room:
+            break
+        parts = [one for one in parts if one[0] != least]
+    return Text(" ") + joined((part for _, part in parts), style=colours.faint)
 
 
 def reveal_paragraphs(entry: Entry | None, sitting: Sitting, colours: Palette) -> list[Paragraph]:
@@ -137,7 +142,9 @@ def reveal_paragraphs(entry: Entry | None, sitting: Sitting, colours: Palette) -
         yours.append(Text("not acknowledged yet", colours.muted))
         parts.append(Paragraph(joined(yours, style=colours.faint)))
     else:
-        if entry.reveal.agrees is not None:
+        if entry.reveal.label.value != cast.value:
+            yours.append(Text("not acknowledged yet", colours.muted))
+        elif entry.reveal.agrees is not None:
             agrees = entry.reveal.agrees
             yours.append(Text("the judge agrees" if agrees else "the judge disagrees", colours.muted))
         parts.append(Paragraph(joined(yours, style=colours.faint)))

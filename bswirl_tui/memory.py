@@ -29,11 +29,12 @@ class Place:
 
 
 class Memory:
-    """Of one user and one project."""
+    """Of one user and one project; each name that shares an account has its own places."""
 
-    def __init__(self, project: Path, folder: Path | None = None) -> None:
+    def __init__(self, project: Path, folder: Path | None = None, *, auditor: str | None = None) -> None:
         self._folder = folder or state_folder()
-        name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
+        whose = os.fsencode(project) + (b"" if auditor is None else b"\0" + os.fsencode(auditor))
+        name = hashlib.sha256(whose).hexdigest()[:16]
         self._place_file = self._folder / "places" / f"{name}.json"
         self._kept: Place | None = None
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AHEAD = 5  # steps fetched before they are needed
 RATE_SECONDS = 30.0  # before which a rate an hour says nothing
+AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Sitting:
         self.seen: set[int] = set()  # draws whose judge was looked up before the vote
         self.clock = Clock(now)
         self.rewinding = False  # a step of an earlier sitting is on its way back
+        self._refused: float | None = None  # when a key found no step on screen
         self.outbox = Outbox(ask, changed, failed)
         self._ask = ask
         self._changed = changed
@@ -193,10 +195,26 @@ class Sitting:
 
     # voting
 
-    def vote(self, value: str) -> bool:
-        """Votes on the step on screen; a second vote where it was voted on already. Whether it was taken."""
+    def takes(self) -> bool:
+        """Whether a key can be about a step: one is on screen, and was before the key was on its way.
+
+        Of keys typed ahead, those after one that found no step are refused with it: a step that comes among
+        them was not seen by whoever keyed them.
+        """
         if self.rewinding:
             self._said("The step you took back is on its way: the key was not taken.")
+            return False
+        now = self.clock.now()
+        typed_ahead = self._refused is not None and now - self._refused < AHEAD_SECONDS
+        if self.looked_at is not None or (self.current is not None and not typed_ahead):
+            return True
+        self._refused = now
+        self._said("No step was on screen yet: the key was not taken.")
+        return False
+
+    def vote(self, value: str) -> bool:
+        """Votes on the step on screen; a second vote where it was voted on already. Whether it was taken."""
+        if not self.takes():
             return False
         if self.looked_at is not None:
             if value == "skip":

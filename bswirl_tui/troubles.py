@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEPT = 5  # different failures, the newest
 QUIET_SECONDS = 60.0  # so long after it was read, the same failure is counted and opens no dialog
 clock = time.monotonic
+KEY_SECONDS = 0.1  # within which a key has had its effect
 
 
 @dataclass(slots=True)
@@ -65,6 +66,11 @@ class Troubles:
         if not self.show():
             key = actions.spec("app.problems").key_display
             self._app.warn(f"{error.message}; {key} says what to do.")
+
+    def key_pressed(self) -> None:
+        """The key may lead to where a failure can be shown."""
+        if self.waiting:
+            self._app.set_timer(KEY_SECONDS, self.show)
 
     def show(self) -> bool:
         """Opens the dialog, or brings it up to date; whether unread failures are in sight now."""

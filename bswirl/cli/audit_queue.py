@@ -108,6 +108,7 @@ class _Desk:
         self._settings = settings
         self._flagged = False
         self._voted: AuditItem | None = None
+        self._voted_flag = False
         self._prompt = f"{KEYS_IN_WORDS}: "  # read out once; then the short one
         self.is_open = True
 
@@ -137,10 +138,13 @@ class _Desk:
                 self._other(key)
 
     def _vote(self, item: AuditItem, value: str, words: str, seconds: float | None) -> None:
+        self._cast(item, value, words, seconds, flagged=self._flagged)
+
+    def _cast(self, item: AuditItem, value: str, words: str, seconds: float | None, *, flagged: bool) -> None:
         vote = self._client.audit_label(
-            item, value, reason=self._reason(words), flagged=self._flagged, seconds=seconds
+            item, value, reason=self._reason(words), flagged=flagged, seconds=seconds
         )
-        self._voted = vote.item
+        self._voted, self._voted_flag = vote.item, flagged
         if item.blind:
             _show_reveal(vote)
 
@@ -157,11 +161,10 @@ class _Desk:
         key, _, reason = words.partition(" ")
         if self._voted is None:
             note("no vote of this session to change")
-        elif key not in KEYS:
-            note("c takes the new vote, as in: c 0 wrong sum")
+        elif key not in KEYS or KEYS[key] == "skip":
+            note("c takes the new vote, 1, 0 or u, as in: c 0 wrong sum")
         else:
-            self._flagged = False
-            self._vote(self._voted, KEYS[key], reason, None)
+            self._cast(self._voted, KEYS[key], reason, None, flagged=self._voted_flag)
             note(f"action {self._voted.detail.action.action_id}: now {KEYS[key]}")
 
     def _other(self, key: str) -> None:

@@ -129,7 +129,7 @@ class AuditScreen(AuditEntry, SubScreen):
             return
         sitting, colours = self.sitting, palette(self.app)
         self.query_one("#audit-head", Static).update(
-            headline(sitting, colours, self.state.stats.get("conflicts", 0))
+            headline(sitting, colours, self.state.stats.get("conflicts", 0), self.size.width)
         )
         self._show_item()
         last = sitting.looked_at or (sitting.entries[-1] if sitting.entries else None)
@@ -196,8 +196,6 @@ class AuditScreen(AuditEntry, SubScreen):
                 self._uncover_last()  # what counts as revealed must have been in sight
             return
         self.show_sitting()
-        if item is None:
-            self.bswirl.warn("There is no step on screen yet: the key was not taken.")
 
     def _uncover_last(self) -> None:
         """Closes the guidelines where they cover the pane of the last vote."""
@@ -207,7 +205,7 @@ class AuditScreen(AuditEntry, SubScreen):
                 self.item_view.focus()
 
     def action_audit_flag(self) -> None:
-        if self.sitting.shown is not None:
+        if self.sitting.takes():
             self.sitting.flag()
 
     def action_audit_undo(self) -> None:
@@ -241,7 +239,7 @@ class AuditScreen(AuditEntry, SubScreen):
 
     def action_audit_reason(self) -> None:
         """The next key picks; on this screen and not in a dialog, so that no fast key goes astray."""
-        if self.sitting.shown is not None:
+        if self._choosing or self.sitting.takes():
             self._choose(not self._choosing)
             self._uncover_last()
             self.show_sitting()

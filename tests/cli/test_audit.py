@@ -160,6 +160,15 @@ class TestNext:
         assert (first["reason"], first["flagged"], second["flagged"]) == ("wrong arithmetic", True, False)
         assert [flag["action_id"] for flag in judged("audit", "flags", "--json").json["flags"]] == [1]
 
+    def test_change_keeps_flags(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That of the step before, and the one that waits for the vote on this step; a skip is no change."""
+        self.answer(monkeypatch, "f\n0\nf\nc 1\nc s\n1\nc 0\nq\n")
+        said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        assert said.err.count("c takes the new vote") == 1
+        labels = reversed(judged("audit", "list", "--json").json["labels"])
+        found = [(label["value"], label["flagged"]) for label in labels]
+        assert found == [("0", True), ("1", True), ("1", True), ("0", True)]
+
     def test_json_and_set_by_draw(self, judged: Call) -> None:
         """For scripts: the next step as JSON, the same until it is answered, and the vote by its draw."""
         item = judged("audit", "next", "--json").json["next"]

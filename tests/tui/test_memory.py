@@ -96,6 +96,14 @@ class TestPlace:
         assert other.place() is None
         assert Memory(Path("/a"), tmp_path).place() == Place("a:1", 5, True)
 
+    def test_each_auditor_has_their_own(self, tmp_path: Path) -> None:
+        """Who shares an account does not begin at a colleague's step, which may be one to judge blind."""
+        names = (None, "bob", "carol")
+        for key, name in enumerate(names):
+            Memory(Path("/a"), tmp_path, auditor=name).keep(Place("a:1", key))
+        found = [Memory(Path("/a"), tmp_path, auditor=name).place() for name in names]
+        assert [place and place.key for place in found] == [0, 1, 2]
+
     def test_a_dropped_line(self, project: Project, tmp_path: Path) -> None:
         """In a real terminal: the line drops, and the next session shows the same question."""
         state = {"XDG_STATE_HOME": str(tmp_path / "state")}
@@ -108,6 +116,8 @@ class TestPlace:
         with Terminal(project.root, options=(), **state) as terminal:
             terminal.wait_for(b"where you were")
             terminal.wait_for(b"Step 1: There are 3*4=12 pens.")
+        with Terminal(project.root, options=("--as", "bob"), **state) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
 
 
 class TestTour:

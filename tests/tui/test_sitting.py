@@ -15,11 +15,14 @@ import pytest
 from bswirl.errors import BswirlError
 from bswirl.owner import audit, methods_write
 from bswirl.store.fields import Fields
+from bswirl_tui.audit_text import headline, reveal_paragraphs
 from bswirl_tui.sitting import Sitting
+from bswirl_tui.themes import _PALETTES, DARK
 from bswirl_tui.votes_cast import QueueOptions
 from tests.owner.auditing import desk_on, grow, judge_all
 from tests.store.kit import Kit, kit_in, memory_folder
 
+COLOURS = _PALETTES[DARK]
 LOST = 0.1  # of the requests, and again of the replies
 Keyed = tuple[str, int, str, str | None, bool]
 KEYS = ("1", "0", "unsure", "skip")
@@ -57,6 +60,7 @@ class Person:
         self.peer, self.rng = peer, rng
         self.keyed: list[Keyed] = []
         self.changes = 0  # votes and withdrawals
+        self.seconds, self.each_key = 0.0, 1.0
         self.begin()
 
     def begin(self) -> None:
@@ -69,7 +73,15 @@ class Person:
         def ask(key: str, work: Any, done: Any, failed: Any) -> None:
             self.waiting.append((work, done, failed))
 
-        self.sitting = Sitting(ask, options, position, changed=lambda: None, failed=nothing, said=nothing)
+        self.said: list[str] = []
+        self.sitting = Sitting(
+            ask, options, position, changed=lambda: None, failed=nothing, said=self.said.append, now=self.now
+        )
+
+    def now(self) -> float:
+        """Keys are a second from each other, or as far as a test says."""
+        self.seconds += self.each_key
+        return self.seconds
 
     def deliver(self, *, lost: float = LOST) -> None:
         """One call goes its way, or is lost before or after the owner heard of it."""
@@ -190,3 +202,57 @@ def test_the_record_holds_exactly_what_was_keyed(seed: int, monkeypatch: pytest.
             assert person.sitting.reveals == (position.reveals, position.turned)
         mirrored = (kit.folder / "labels.jsonl").read_bytes().splitlines()
         assert [json.loads(line)["client_uid"] for line in mirrored] == [row[0] for row in rows]
+
+
+def test_a_step_that_comes_among_keys_typed_ahead_takes_none_of_them() -> None:
+    """They were keyed before it could be seen; after a pause keys are taken again."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        sitting = person.sitting
+        person.each_key = 0.01
+        assert not sitting.takes()
+        assert not sitting.vote("1")
+        person.deliver(lost=0)
+        assert sitting.current is not None
+        assert not sitting.vote("0")
+        assert person.said == ["No step was on screen yet: the key was not taken."] * 3
+        person.each_key = 1.0
+        assert sitting.vote("unsure")
+        person.settle()
+        assert [entry.now.value for entry in sitting.entries] == ["unsure"]
+
+
+def test_what_the_judge_said_of_a_vote_is_not_said_of_the_next_on_that_step() -> None:
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        sitting, colours = person.sitting, COLOURS
+        person.settle()
+        sitting.vote("1")
+        person.settle()
+        (entry,) = sitting.entries
+        before = reveal_paragraphs(entry, sitting, colours)[1].text.plain
+        assert "the judge" in before
+        sitting.look_back()
+        sitting.vote("0")
+        pending = reveal_paragraphs(entry, sitting, colours)[1].text.plain
+        assert "not acknowledged yet" in pending
+        assert "the judge" not in pending
+        person.settle()
+        after = reveal_paragraphs(entry, sitting, colours)[1].text.plain
+        assert ("disagrees" in before) != ("disagrees" in after)
+
+
+def test_the_line_above_gives_up_what_matters_least_where_it_is_short() -> None:
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        sitting = person.sitting
+        person.settle()
+        sitting.advance = False
+        sitting.give_reason("uses a number from nowhere, and then multiplies it by two")
+        sitting.flag()
+        person.seconds += 60
+        wide = headline(sitting, COLOURS, 12).plain
+        assert "an hour" in wide
+        assert "12 conflicts" in wide
+        narrow = headline(sitting, COLOURS, 12, 90).plain
+        assert len(narrow) <= 90
+        assert "by two" in narrow
+        assert "flagged" in narrow
+        assert "an hour" not in narrow
