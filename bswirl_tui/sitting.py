@@ -55,6 +55,7 @@ class Sitting:
         self.seen: set[int] = set()  # draws whose judge was looked up before the vote
         self.clock = Clock(now)
         self.rewinding = False  # a step of an earlier sitting is on its way back
+        self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
         self._refused: float | None = None  # when a key found no step on screen
         self.outbox = Outbox(ask, changed, failed)
         self._ask = ask
@@ -119,19 +120,23 @@ class Sitting:
         if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
             return
         self._fetching = True
-        options, client_uid = self.options, str(uuid.uuid4())
+        options, client_uid, here = self.options, str(uuid.uuid4()), self._actions_here
 
         def came(found: AuditNext) -> None:
             self._fetching = False
             if options is not self.options:
                 self._fill()
                 return
+            goes_on = True
             if found.item is None:
                 self.why = found.why or "nothing is left"
+            elif found.item.detail.action.action_id in here:
+                goes_on = self._renew(found.item)
             else:
                 self._take(_Ahead(found.item))
             self._changed()
-            self._fill()
+            if goes_on:
+                self._fill()
 
         self._ask(client_uid, lambda client: options.ask(client, client_uid), came, self._not_fetched)
 
@@ -145,6 +150,30 @@ class Sitting:
         """The draws that wait here for a vote."""
         here = {self.current.draw_id} if self.current is not None else set()
         return here | {one.item.draw_id for one in self._ahead}
+
+    @property
+    def _actions_here(self) -> set[int]:
+        """Their actions."""
+        here = {self.current.detail.action.action_id} if self.current is not None else set()
+        return here | {one.item.detail.action.action_id for one in self._ahead}
+
+    def _renew(self, item: AuditItem) -> bool:
+        """A step that waits here was drawn anew, for its reservation had ended: the new draw takes its place.
+
+        Where it was voted on meanwhile, it is not asked again. Whether there may be other steps behind it.
+        """
+        action_id = item.detail.action.action_id
+        current = self.current
+        if current is not None and current.detail.action.action_id == action_id:
+            self.current = dataclasses.replace(item, revealed=item.revealed or current.revealed)
+            if current.draw_id in self.seen:
+                self.seen.add(item.draw_id)
+        for place, one in enumerate(self._ahead):
+            if one.item.detail.action.action_id == action_id:
+                self._ahead[place] = _Ahead(item)
+        again = action_id in self._renewed
+        self._renewed.add(action_id)
+        return not again
 
     def _take(self, ahead: _Ahead, *, first: bool = False) -> None:
         if ahead.item.draw_id in self._known:

@@ -7,13 +7,14 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bswirl.errors import BswirlError
-from bswirl.owner import audit, methods_write
+from bswirl.owner import audit, drawing, methods_write
 from bswirl.store.fields import Fields
 from bswirl_tui.audit_text import headline, reveal_paragraphs
 from bswirl_tui.sitting import Sitting
@@ -63,12 +64,12 @@ class Person:
         self.seconds, self.each_key = 0.0, 1.0
         self.begin()
 
-    def begin(self) -> None:
+    def begin(self, options: QueueOptions | None = None) -> None:
         """A new sitting, where the one before stopped."""
         self.waiting: list[tuple[Any, Any, Any]] = []
         position = self.peer.audit_position()
         nothing: Callable[[Any], None] = lambda _: None  # noqa: E731
-        options = QueueOptions(self.rng.choice(("random", "unaudited")), overlap=0.3, repeats=0.2)
+        options = options or QueueOptions(self.rng.choice(("random", "unaudited")), overlap=0.3, repeats=0.2)
 
         def ask(key: str, work: Any, done: Any, failed: Any) -> None:
             self.waiting.append((work, done, failed))
@@ -256,3 +257,47 @@ def test_the_line_above_gives_up_what_matters_least_where_it_is_short() -> None:
         assert "by two" in narrow
         assert "flagged" in narrow
         assert "an hour" not in narrow
+
+
+def come_back_after_an_hour(person: Person, owner: Any, monkeypatch: pytest.MonkeyPatch) -> Sitting:
+    """A step was shown and left; its reservation is over when its auditor sits down again."""
+    now, options = audit.utc_now(), QueueOptions("unaudited", slice=0, repeats=0)
+    monkeypatch.setattr(drawing, "utc_now", lambda: now - timedelta(hours=1))
+    person.begin(options)
+    person.deliver(lost=0)
+    owner.audit_queue.held.clear()
+    owner.audit_queue._frames.clear()  # and is read anew
+    monkeypatch.setattr(drawing, "utc_now", lambda: now)
+    person.begin(options)
+    return person.sitting
+
+
+def test_a_step_whose_reservation_ended_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue's next draw is the very step on screen: the vote answers that draw."""
+    with two_people(random.Random(1)) as (kit, owner, (person, _)):
+        sitting = come_back_after_an_hour(person, owner, monkeypatch)
+        assert sitting.current is not None
+        first, old = sitting.current.detail.action.action_id, sitting.current.draw_id
+        person.settle()
+        assert kit.all(f"SELECT count(*) FROM audit_draws WHERE action_id = {first}") == [(2,)]
+        for _ in range(4):
+            assert sitting.vote("1")
+            person.settle()
+        voted = [entry.item.detail.action.action_id for entry in sitting.entries]
+        assert voted[0] == first
+        assert len(set(voted)) == 4
+        assert sitting.entries[0].item.draw_id != old
+
+
+def test_a_step_that_is_drawn_anew_while_its_vote_is_on_the_way_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with two_people(random.Random(1)) as (kit, owner, (person, _)):
+        sitting = come_back_after_an_hour(person, owner, monkeypatch)
+        assert sitting.vote("1")
+        person.settle()
+        voted = sitting.entries[0].item.detail.action.action_id
+        assert kit.all(f"SELECT count(*) FROM audit_draws WHERE action_id = {voted}") == [(2,)]
+        assert sitting.current is not None
+        assert sitting.current.detail.action.action_id != voted
+        assert voted not in [one.item.detail.action.action_id for one in sitting._ahead]
