@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 AHEAD = 5  # steps fetched before they are needed
 RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
+ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
 
 
 @dataclass(slots=True)
@@ -231,7 +232,7 @@ class Sitting:
         them was not seen by whoever keyed them.
         """
         if self.rewinding:
-            self._said("The step you took back is on its way: the key was not taken.")
+            self._said(ON_ITS_WAY)
             return False
         now = self.clock.now()
         typed_ahead = self._refused is not None and now - self._refused < AHEAD_SECONDS
@@ -364,6 +365,7 @@ class Sitting:
     def undo(self) -> None:
         """Takes the newest vote back. Its step is shown again; of a changed vote the one before stands."""
         if self.rewinding:
+            self._said(ON_ITS_WAY)
             return
         if not self._casts:
             self._undo_earlier()

@@ -301,3 +301,14 @@ def test_a_step_that_is_drawn_anew_while_its_vote_is_on_the_way_is_not_asked_aga
         assert sitting.current is not None
         assert sitting.current.detail.action.action_id != voted
         assert voted not in [one.item.detail.action.action_id for one in sitting._ahead]
+
+
+def test_a_key_behind_one_that_takes_back_an_earlier_label_is_refused_aloud() -> None:
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.label_elsewhere(30)
+        person.sitting.undo()
+        person.sitting.undo()
+        assert not person.sitting.takes()
+        assert person.said == ["The step you took back is on its way: the key was not taken."] * 2
+        person.settle()
+        assert "set outside the queue" in person.said[-1]
