@@ -178,9 +178,7 @@ def _bring_home(away: RunFolder, home: RunFolder) -> None:
     if not lock.acquire(this_process(), patience=1.0):
         _refuse_if_held(home)
     try:
-        mine = home.journal_file.read_bytes() if home.journal_file.exists() else b""
-        theirs = away.journal_file.read_bytes() if away.journal_file.exists() else b""
-        theirs = theirs[: theirs.rfind(b"\n") + 1]
+        mine, theirs = _whole_lines(home), _whole_lines(away)
         if mine.startswith(theirs):
             return
         if not theirs.startswith(mine):
@@ -199,6 +197,12 @@ def _bring_home(away: RunFolder, home: RunFolder) -> None:
         raise _copy_error(away.path, error) from error
     finally:
         lock.release()
+
+
+def _whole_lines(run: RunFolder) -> bytes:
+    """A run's journal without the torn line that a kill can leave at its end."""
+    journal = run.journal_file.read_bytes() if run.journal_file.exists() else b""
+    return journal[: journal.rfind(b"\n") + 1]
 
 
 def _replace(source: Path, target: Path) -> None:

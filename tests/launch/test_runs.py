@@ -174,6 +174,8 @@ class TestRuns:
         run = launch.start_run(client, project, request)
         os.kill(begun(run), signal.SIGKILL)
         assert launch.wait_run(client, run.run_id).status == "lost"
+        with RunFolder(Path(run.folder)).journal_file.open("ab") as journal:
+            journal.write(b'{"t":"verdict","action')  # what a kill in the middle of a write leaves
         away = tmp_path / "elsewhere"
         shutil.copytree(run.folder, away)
         bare = {name: value for name, value in os.environ.items() if not name.startswith("BSWIRL")}

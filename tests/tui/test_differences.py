@@ -66,10 +66,10 @@ class TestLong:
         ids=["turned", "solid", "combining", "operators", "spaces"],
     )
     def test_long_texts_are_quick(self, text: str, other: str) -> None:
-        """100 kB in a fraction of a second."""
-        start = time.perf_counter()
+        """100 kB in a fraction of a second of computing."""
+        start = time.process_time()
         difference(text, other)
-        assert time.perf_counter() - start < 1.5
+        assert time.process_time() - start < 1.5
 
     def test_beyond_the_bound_words_count_without_order(self) -> None:
         """What the other has not at all, and what it has less often."""
