@@ -123,9 +123,14 @@ class AuditScreen(AuditEntry, SubScreen):
 
     # what is shown
 
+    @property
+    def _is_made(self) -> bool:
+        """Whether its parts are there: not yet when it was just opened, no more once it is taken down."""
+        return self.is_mounted and bool(self.query("#audit-head"))
+
     def show_sitting(self) -> None:
         """Draws what changed in the sitting."""
-        if not self.is_mounted:
+        if not self._is_made:
             return
         sitting, colours = self.sitting, palette(self.app)
         self.query_one("#audit-head", Static).update(
@@ -160,7 +165,7 @@ class AuditScreen(AuditEntry, SubScreen):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        if self.is_mounted and self.query("#audit-item"):
+        if self._is_made:
             self.show_sitting()
 
     def project_changed(self, change: ProjectChanged) -> None:

@@ -295,12 +295,13 @@ class TestTogether:
 
 
 def slow_conflicts(labels: list[object]) -> set[int]:
-    """Actions whose auditors' newest standing labels hold both a 1 and a 0."""
+    """Actions on which auditors' labels in force say both 1 and 0; a skip replaces no other word."""
     words: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for label in sorted(labels, key=lambda label: label.label_id):  # type: ignore[attr-defined]
-        if label.value != "withdrawn":  # type: ignore[attr-defined]
-            words[label.action_id][label.auditor] = label.value  # type: ignore[attr-defined]
-    return {action_id for action_id, said in words.items() if {"0", "1"} <= set(said.values())}
+        said, auditor, value = words[label.action_id], label.auditor, label.value  # type: ignore[attr-defined]
+        if value != "withdrawn" and (value != "skip" or auditor not in said):
+            said[auditor] = value
+    return {action_id for action_id, all_said in words.items() if {"0", "1"} <= set(all_said.values())}
 
 
 def overlaps(project: Project) -> list[tuple[int, str]]:
