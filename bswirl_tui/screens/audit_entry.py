@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bswirl.audit.records import AuditPosition
 from bswirl_tui import actions
 from bswirl_tui.screens.base import ProjectScreen
 from bswirl_tui.text import line
 
 if TYPE_CHECKING:
+    from bswirl.audit.records import AuditPosition
     from bswirl.client import Client
     from bswirl.settings.audit import AuditSettings
     from bswirl_tui.votes_cast import QueueOptions
 
-Found = tuple["AuditSettings", AuditPosition, list[dict[str, Any]]]
+Found = tuple["AuditSettings", "AuditPosition", list[dict[str, Any]]]
 
 
 class AuditEntry(ProjectScreen):
