@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+_START_SHARE = 0.75  # of its requests: what a run begins with
+_SMALLEST_START = 8
 _NEAR = 0.9
 _BEYOND = 1.25
 _LATER_GROWTH = 0.25  # of the window, in a round trip
@@ -24,7 +26,7 @@ class Window:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.size = float(most)
+        self.size = float(min(most, max(_SMALLEST_START, int(most * _START_SHARE))))
         self._taken = float("inf")
 
     def grow(self) -> None:
