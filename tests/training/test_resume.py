@@ -23,7 +23,7 @@ from bswirl.runs.journal import read_journal
 from bswirl.training import work
 from tests.training.runs import VALIDATED, curves, journal, make_run, same_weights, train
 
-KILLS = int(os.environ.get("BSWIRL_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("BSWIRL_TEST_KILLS", "3"))
 LONG: dict[str, Any] = {
     "epochs": 20,
     "checkpoint_every": 4,

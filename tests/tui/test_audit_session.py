@@ -122,7 +122,8 @@ class TestSession:
                 assert terminal.ended() == 0
             labels = rows_of(bob)
             votes = [(item.action_id, vote) for item in bob.audit_record().items for vote in item.votes]
-            repeated = Counter(action for action, vote in votes if vote.repeats is not None)
+            repeats = {(action, vote.draw_id) for action, vote in votes if vote.repeats is not None}
+            repeated = Counter(action for action, _ in repeats)
         assert [(label.value, label.reason, label.flagged) for label in labels] == script.rows
         standing: list[int] = []
         for before, label in zip([None, *labels], labels, strict=False):
