@@ -153,6 +153,11 @@ class BswirlApp(App[int]):
         """Says that one is where one was."""
         self.warn("You are where you were; `bswirl --fresh` begins anew.")
 
+    def open_within(self, screen: Screen[Any]) -> None:
+        """Opens what a screen that was opened again had opened itself, and says on it where one is."""
+        self.push_screen(screen)
+        self.tell_where()
+
     def wants_tour(self) -> bool:
         """Whether the tour offers itself; it does so once to a user."""
         if self._memory is None or not self._tour or self._memory.tour_seen:
@@ -184,13 +189,15 @@ class BswirlApp(App[int]):
         if not any(isinstance(screen, Problem) and screen.counts(error) for screen in self.screen_stack):
             self.push_screen(Problem(error))
 
-    def say(self, message: Text, seconds: float = 6.0) -> None:
+    def say(self, message: Text, seconds: float | None = None) -> None:
         """Shows a message in the line of keys until the next key; a very long one in a window."""
         for screen in reversed(self.screen_stack):
             if not screen.is_mounted and not isinstance(screen, ModalScreen):  # just opened
                 screen.call_after_refresh(self.say, message, seconds)
                 return
             for bar in screen.query(KeyBar):
+                if self._said_in is not None:
+                    self._said_in.key_pressed()  # it may lie under the screen on top by now
                 self._said_in = bar
                 if bar.say(message, seconds):
                     return

@@ -139,6 +139,8 @@ def _within(_client: Client, place: Kept) -> Opening:
 
 def options_kept(kept: Any, order: str | None) -> QueueOptions | None:
     """How the audit queue was set up; None where that is unknown or was for another order."""
+    if not kept:
+        return None
     from bswirl_tui.audit_text import ORDERS
     from bswirl_tui.votes_cast import QueueOptions
 

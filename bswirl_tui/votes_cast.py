@@ -12,6 +12,7 @@ from bswirl.audit.records import DECIDED, AuditItem, AuditNext, AuditVote
 
 if TYPE_CHECKING:
     from bswirl.client import Client
+    from bswirl.settings.audit import AuditSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class QueueOptions:
     depth: int | None = None
     answers: bool = False
     reserve_minutes: float = 10.0
+
+    @classmethod
+    def usual(cls, settings: AuditSettings, order: str) -> QueueOptions:
+        """That order as the project's settings have it."""
+        return cls(
+            order=order,
+            slice=settings.slice,
+            repeats=settings.repeats,
+            overlap=settings.overlap,
+            blind=settings.blind,
+            reserve_minutes=settings.reserve_minutes,
+        )
 
     def ask(self, client: Client, client_uid: str) -> AuditNext:
         """The next step."""

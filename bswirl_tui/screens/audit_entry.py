@@ -45,6 +45,7 @@ class AuditEntry(ProjectScreen):
         from bswirl_tui.audit_text import ORDERS
         from bswirl_tui.reopening import options_kept
         from bswirl_tui.screens.audit import new_sitting
+        from bswirl_tui.votes_cast import QueueOptions
 
         if self.bswirl.sitting is not None:  # asked for twice
             self._show_queue()
@@ -54,9 +55,8 @@ class AuditEntry(ProjectScreen):
             self._ask_order(found)
             return
         options = options_kept(self.bswirl.reattaching.audit_options, position.order)
-        self.bswirl.sitting = new_sitting(
-            self.bswirl, options or usual_options(settings, position.order), position
-        )
+        options = options or QueueOptions.usual(settings, position.order)
+        self.bswirl.sitting = new_sitting(self.bswirl, options, position)
         self._show_queue()
         key = actions.spec("audit.order").key_display
         self.bswirl.say(line(f"You go on where you were; {key} opens the set-up."))
@@ -99,17 +99,3 @@ class AuditEntry(ProjectScreen):
         from bswirl_tui.screens.conflicts import ConflictsScreen
 
         self.app.push_screen(ConflictsScreen(self.state))
-
-
-def usual_options(settings: AuditSettings, order: str) -> QueueOptions:
-    """That order as the project's settings have it."""
-    from bswirl_tui.votes_cast import QueueOptions
-
-    return QueueOptions(
-        order=order,
-        slice=settings.slice,
-        repeats=settings.repeats,
-        overlap=settings.overlap,
-        blind=settings.blind,
-        reserve_minutes=settings.reserve_minutes,
-    )

@@ -147,6 +147,7 @@ class AuditReportScreen(SubScreen):
             self._make()
         if self.kept_within.get("key") in CELLS:
             self._list(self.kept_within["key"])
+            self.bswirl.tell_where()
 
     def place(self) -> dict[str, Any]:
         return {"screen": "report", "by": self.by, "votes": self.votes, "row": self.rows.cursor}

@@ -71,14 +71,8 @@ class AuditSetup(Dialog[QueueOptions]):
         hint = ("enter begins", "tab goes to the options", "esc goes back")
         super().__init__("Audit", glyphs().separator.join(hint))
         self._position = position
-        self._before = before or QueueOptions(
-            order=position.order if position.order in ORDERS else "random",
-            slice=settings.slice,
-            repeats=settings.repeats,
-            overlap=settings.overlap,
-            blind=settings.blind,
-            reserve_minutes=settings.reserve_minutes,
-        )
+        order = position.order if position.order in ORDERS else "random"
+        self._before = before or QueueOptions.usual(settings, order)
         self.fields = [OptionField(option) for option in _options(sorted(set(datasets)), self._before)]
         self.add_class("setup")
 

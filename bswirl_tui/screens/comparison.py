@@ -98,7 +98,7 @@ class ComparisonScreen(SubScreen):
             if row is not None:
                 self.rows.place_cursor(row)
             if within in numbers:
-                self.app.push_screen(PairScreen(self.state, questions, numbers.index(within)))
+                self.bswirl.open_within(PairScreen(self.state, questions, numbers.index(within)))
 
     @on(RowList.Chosen)
     def _chosen(self) -> None:

@@ -20,6 +20,7 @@ from bswirl_tui.state import AppState
 from bswirl_tui.text import count, duration, fit, joined, line
 from bswirl_tui.themes import Palette, palette
 
+MESSAGE_SECONDS = 6.0  # for which a message stands when no key ends it
 NOTE_LINES = 4  # of a message; a longer one is shown in a window
 BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # classes of a screen by its width
 
@@ -132,7 +133,7 @@ class KeyBar(Widget):
             self._labels = dict(labels)
             self.refresh()
 
-    def say(self, message: Text, seconds: float = 6.0) -> bool:
+    def say(self, message: Text, seconds: float | None = None) -> bool:
         """Shows a message over the keys until the next one; False where it is too long for that.
 
         One for more than a minute says what goes on, and keys leave it alone.
@@ -140,6 +141,7 @@ class KeyBar(Widget):
         lines = message.wrap(self.app.console, self._room, no_wrap=False)
         if len(lines) > NOTE_LINES:
             return False
+        seconds = MESSAGE_SECONDS if seconds is None else seconds
         self.clear()
         self.message = message
         self._lasting = seconds > 60
@@ -153,7 +155,7 @@ class KeyBar(Widget):
     def _room(self) -> int:
         return max(1, (self.size.width or self.app.size.width) - 2)
 
-    def say_start(self, message: Text, seconds: float) -> None:
+    def say_start(self, message: Text, seconds: float | None) -> None:
         """Shows as much of a long message as there is room for."""
         start = message[: (NOTE_LINES - 1) * self._room]
         self.say(start.append(glyphs().ellipsis), seconds)

@@ -11,11 +11,18 @@ import pytest
 
 from bswirl.client import Client, connect
 from bswirl.project import Project
+from bswirl_tui.widgets import bars
 from tests.tui import content
 
 os.environ.update(COLORTERM="truecolor", TERM="xterm-256color")
 for name in ("NO_COLOR", "BSWIRL_THEME", "BSWIRL_PROJECT", "TEXTUAL_THEME"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _time_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the app says is still there when a slow machine comes to look at it."""
+    monkeypatch.setattr(bars, "MESSAGE_SECONDS", 60.0)
 
 
 def _serve(project: Project) -> Iterator[Project]:

@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,21 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
 
 
-class Terminal:
-    """`bswirl -p PROJECT` at a terminal; the tests are the person in front of it."""
+class Pty:
+    """A process at the far end of a pseudo-terminal; the tests are the person in front of it."""
 
-    def __init__(
-        self,
-        project: Path,
-        size: tuple[int, int] = (100, 30),
-        runner: Sequence[str] = ("-m", "bswirl.cli"),
-        options: Sequence[str] = ("--no-tour", "--fresh"),
-        **environment: str,
-    ) -> None:
-        keep = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-        variables = {**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
-        variables |= {"XDG_STATE_HOME": str(project.parent / "state"), **environment}
-        command = [sys.executable, *runner, "-p", str(project), *options]
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str], size: tuple[int, int]) -> None:
         self.output = b""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
@@ -97,3 +86,31 @@ class Terminal:
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status
+
+
+class Terminal(Pty):
+    """`bswirl -p PROJECT` at a terminal."""
+
+    def __init__(
+        self,
+        project: Path,
+        size: tuple[int, int] = (100, 30),
+        runner: Sequence[str] = ("-m", "bswirl.cli"),
+        options: Sequence[str] = ("--no-tour", "--fresh"),
+        **environment: str,
+    ) -> None:
+        super().__init__(
+            command_for(project, runner, options), variables_for(project) | environment, size
+        )
+
+
+def command_for(project: Path, runner: Sequence[str], options: Sequence[str]) -> list[str]:
+    """What opens the app on that project."""
+    return [sys.executable, *runner, "-p", str(project), *options]
+
+
+def variables_for(project: Path) -> dict[str, str]:
+    """The environment for it: this source, and a memory beside the project."""
+    keep = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    keep |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    return keep | {"XDG_STATE_HOME": str(project.parent / "state")}

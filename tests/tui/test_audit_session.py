@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,8 @@ from bswirl.project import Project
 from bswirl.records import Label
 from bswirl.settings.audit import DEFAULT_REASONS
 from tests.tui import content
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import Pty, Terminal
+from tests.tui.tmux import TMUX, Tmux
 
 VOTES = 300 if os.environ.get("BSWIRL_LONG_AUDIT") else 30
 VALUES = {"1": "1", "0": "0", "u": "unsure", "s": "skip"}
@@ -68,14 +68,14 @@ def rows_of(client: Client) -> list[Label]:
     return list(reversed(client.labels(10_000)))
 
 
-def wait_for_rows(client: Client, terminal: Terminal, count: int) -> None:
+def wait_for_rows(client: Client, terminal: Pty, count: int) -> None:
     end = time.monotonic() + 20
     while len(rows_of(client)) < count:
         assert time.monotonic() < end, [label.value for label in rows_of(client)]
         terminal.read(0.05)
 
 
-def open_queue(terminal: Terminal, *, again: bool = False) -> None:
+def open_queue(terminal: Pty, *, again: bool = False) -> None:
     """The first time it asks how to begin; after a new start it goes straight on."""
     terminal.wait_for(b"are left")
     terminal.press(b"a")
@@ -87,11 +87,27 @@ def open_queue(terminal: Terminal, *, again: bool = False) -> None:
         pass
 
 
-def type_votes(terminal: Terminal, script: Script, count: int, bob: Client) -> None:
+def type_votes(terminal: Pty, script: Script, count: int, bob: Client) -> None:
     """As fast as steps come: at most one vote ahead of the record."""
     for _ in range(count):
         terminal.press(script.keys())
         wait_for_rows(bob, terminal, len(script.rows) - 1)
+
+
+def check(labels: list[Label], script: Script) -> None:
+    """The record is what was keyed, and each undo took back the newest vote that stood."""
+    assert [(label.value, label.reason, label.flagged) for label in labels] == script.rows
+    standing: list[int] = []
+    for before, label in zip([None, *labels], labels, strict=False):
+        if label.value == "withdrawn":
+            assert label.action_id == standing.pop()
+        else:
+            if before is not None and before.value == "withdrawn":
+                assert label.action_id == before.action_id  # its step was shown again
+                assert label.after_reveal
+            standing.append(label.action_id)
+            assert label.draw_id is not None
+    assert len(set(standing)) == len(standing)  # the settings want no repeats
 
 
 class TestSession:
@@ -121,21 +137,31 @@ class TestSession:
                 terminal.press(b"qq")  # it ends when everything is recorded
                 assert terminal.ended() == 0
             labels = rows_of(bob)
-            votes = [(item.action_id, vote) for item in bob.audit_record().items for vote in item.votes]
-            repeats = {(action, vote.draw_id) for action, vote in votes if vote.repeats is not None}
-            repeated = Counter(action for action, _ in repeats)
-        assert [(label.value, label.reason, label.flagged) for label in labels] == script.rows
-        standing: list[int] = []
-        for before, label in zip([None, *labels], labels, strict=False):
-            if label.value == "withdrawn":
-                assert label.action_id == standing.pop()
-            else:
-                if before is not None and before.value == "withdrawn":
-                    assert label.action_id == before.action_id  # its step was shown again
-                    assert label.after_reveal
-                standing.append(label.action_id)
-                assert label.draw_id is not None
-        assert Counter(standing) <= Counter({action: 1 + repeated[action] for action in standing})
+        check(labels, script)
+
+    @pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
+    def test_in_tmux(self, large: Project) -> None:
+        """The line drops twice while the session lives on, and the owner is killed between."""
+        script, third = Script(random.Random(6)), VOTES // 3
+        with connect(large, auditor="bob") as bob, Tmux(large.root) as tmux:
+            with tmux.attached() as terminal:
+                open_queue(terminal)
+                type_votes(terminal, script, third, bob)
+                wait_for_rows(bob, terminal, len(script.rows))
+            assert tmux.lives
+            with tmux.attached() as terminal:
+                terminal.wait_for(b"to judge")
+                type_votes(terminal, script, third // 2, bob)
+                os.kill(bob.owner["pid"], signal.SIGKILL)
+                type_votes(terminal, script, third - third // 2, bob)
+                wait_for_rows(bob, terminal, len(script.rows))
+            with tmux.attached() as terminal:
+                terminal.wait_for(b"to judge")
+                type_votes(terminal, script, third, bob)
+                terminal.press(b"qq")
+                tmux.ended()
+            labels = rows_of(bob)
+        check(labels, script)
 
     def test_what_was_not_acknowledged_is_asked_again(self, large: Project) -> None:
         """The line drops amid fast keys: a prefix is recorded, the next start goes on behind it."""

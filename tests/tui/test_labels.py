@@ -10,6 +10,7 @@ from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Action
 from bswirl_tui.screens.dialogs import Ask
+from bswirl_tui.widgets import bars
 from tests.tui.driving import lines_of, main_screen, opened, press, says, settled, shown, typed, until
 
 
@@ -111,6 +112,26 @@ class TestReasons:
             await press(pilot, "enter")
             (label,) = bob.labels()
             assert (label.value, label.reason) == ("0", "restates the question")
+
+
+class TestMessages:
+    """In the line of keys."""
+
+    async def test_end_by_themselves(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After a while, without a key."""
+        monkeypatch.setattr(bars, "MESSAGE_SECONDS", 0.3)
+        async with opened(project) as pilot:
+            keys = says(pilot)
+            await press(pilot, "r")
+            await until(pilot, lambda: says(pilot) == keys)
+
+    async def test_end_with_the_next_key(self, project: Project) -> None:
+        async with opened(project) as pilot:
+            keys = says(pilot)
+            await press(pilot, "r")
+            assert says(pilot) != keys
+            await press(pilot, "j")
+            assert says(pilot) == keys
 
 
 class TestUndo:

@@ -119,7 +119,7 @@ class TestScreens:
         async with sitting_down(rich, tmp_path, size) as pilot:
             await until(pilot, lambda: stack(pilot) == screens)
             await until(pilot, lambda: seen(pilot) == before)
-            assert "You are where you were" in says(pilot)
+            await until(pilot, lambda: "You are where you were" in says(pilot))
             await press(pilot, *["escape"] * len(screens))
             assert isinstance(pilot.app.screen, MainScreen)
 
@@ -132,7 +132,7 @@ class TestScreens:
             assert screens == ["AuditReportScreen", "CellScreen"]
         async with sitting_down(rich, tmp_path) as pilot:
             await until(pilot, lambda: stack(pilot) == screens)
-            assert seen(pilot) == before
+            await until(pilot, lambda: seen(pilot) == before)
             await press(pilot, "escape")
             assert pilot.app.screen.rows.cursor == 1  # type: ignore[attr-defined]
             assert "by depth" in shown(pilot)
@@ -159,14 +159,14 @@ class TestScreens:
             assert isinstance(again, CurvesScreen)
             await until(pilot, lambda: len(again.curves) == 2)
             assert again.view == view
-            assert seen(pilot) == before
+            await until(pilot, lambda: seen(pilot) == before)
             await press(pilot, "m", "enter", "j")
             assert isinstance(pilot.app.screen, MovedScreen)
             moved = seen(pilot)
         async with sitting_down(rich, tmp_path, size) as pilot:
             await until(pilot, lambda: stack(pilot) == ["CurvesScreen", "MovedScreen"])
             await until(pilot, lambda: pilot.app.screen.query_one(RowList).cursor == 1)
-            assert seen(pilot) == moved
+            await until(pilot, lambda: seen(pilot) == moved)
 
     async def test_log_that_was_searched(self, rich: Project, tmp_path: Path) -> None:
         with connect(rich) as client:
@@ -198,8 +198,7 @@ class TestScreens:
             screens = stack(pilot)
             assert screens == ["RunsScreen", "RoundsView"]
         async with sitting_down(project, tmp_path) as pilot:
-            await until(pilot, lambda: stack(pilot) == screens)
-            assert "cancelled" in shown(pilot)
+            await until(pilot, lambda: stack(pilot) == screens and "cancelled" in shown(pilot))
             await press(pilot, "escape")
             assert pilot.app.screen.work_here is not None  # type: ignore[attr-defined]
 
@@ -295,7 +294,7 @@ class TestList:
             before = seen(pilot)
         async with sitting_down(shared, tmp_path, size) as pilot:
             await until(pilot, lambda: main_screen(pilot).questions.query_shown == query)
-            assert seen(pilot) == before
+            await until(pilot, lambda: seen(pilot) == before)
             await press(pilot, "c")
             assert not main_screen(pilot).questions.query_shown.narrows
 
@@ -308,7 +307,7 @@ class TestList:
             before = seen(pilot)
         async with sitting_down(shared, tmp_path) as pilot:
             await until(pilot, lambda: main_screen(pilot).words == "=")
-            assert seen(pilot) == before
+            await until(pilot, lambda: seen(pilot) == before)
             key = main_screen(pilot).tree_view.key
             await press(pilot, "n")
             assert main_screen(pilot).tree_view.key != key
@@ -394,15 +393,19 @@ class TestAudit:
             assert stack(pilot) == ["AuditScreen"]
             assert queue.bswirl.sitting is queue.sitting
 
-    async def test_memory_was_lost(self, project: Project, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("down", [0, 4])
+    async def test_memory_was_lost(self, project: Project, tmp_path: Path, down: int) -> None:
         """The order is in the record; the rest is as the settings have it."""
+        with project.settings_file.open("a") as file:
+            file.write("\n[audit]\nslice = 0.5\nrepeats = 0.0\nblind = false\n")
         async with sitting_down(project, tmp_path) as pilot:
-            await press(pilot, "a", "j", "j", "j", "j", "enter", "1")
+            await press(pilot, "a", *["j"] * down, "enter", "1")
             order = pilot.app.sitting.options.order  # type: ignore[attr-defined]
+            assert (order == "random") == (down == 0)
         async with sitting_down(project, tmp_path / "other") as pilot:
             await press(pilot, "a")
             assert isinstance(pilot.app.screen, AuditScreen)
-            assert pilot.app.screen.sitting.options == QueueOptions(order)
+            assert pilot.app.screen.sitting.options == QueueOptions(order, slice=0.5, repeats=0.0, blind=False)
 
     async def test_first_time(self, project: Project, tmp_path: Path) -> None:
         async with sitting_down(project, tmp_path) as pilot:
