@@ -99,9 +99,7 @@ class Terminal(Pty):
         options: Sequence[str] = ("--no-tour", "--fresh"),
         **environment: str,
     ) -> None:
-        super().__init__(
-            command_for(project, runner, options), variables_for(project) | environment, size
-        )
+        super().__init__(command_for(project, runner, options), variables_for(project) | environment, size)
 
 
 def command_for(project: Path, runner: Sequence[str], options: Sequence[str]) -> list[str]:

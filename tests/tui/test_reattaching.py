@@ -405,7 +405,9 @@ class TestAudit:
         async with sitting_down(project, tmp_path / "other") as pilot:
             await press(pilot, "a")
             assert isinstance(pilot.app.screen, AuditScreen)
-            assert pilot.app.screen.sitting.options == QueueOptions(order, slice=0.5, repeats=0.0, blind=False)
+            assert pilot.app.screen.sitting.options == QueueOptions(
+                order, slice=0.5, repeats=0.0, blind=False
+            )
 
     async def test_first_time(self, project: Project, tmp_path: Path) -> None:
         async with sitting_down(project, tmp_path) as pilot:
