@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -9,6 +10,8 @@ import threading
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when a test first imports torch
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the cores are taken: tests run beside each other
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of the many processes, only the first compiles a module
 
 settings.register_profile("bswirl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bswirl")
@@ -17,3 +20,10 @@ settings.load_profile("bswirl")
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Modules stay to the end: looking through them for garbage again and again is a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
