@@ -211,14 +211,14 @@ def cohen_kappa(both: float, first_only: float, second_only: float, neither: flo
     """Cohen's κ of two raters' yes and no (Cohen 1960, Educ. Psychol. Meas. 20:37), from counts or weights.
 
     (p_o − p_e)/(1 − p_e), p_e the agreement of independent raters with these shares of yes. NaN where nothing
-    was rated, or both raters gave one and the same answer throughout.
+    was rated, or both raters gave one and the same answer throughout. Never below −1, however weights round.
     """
     n = both + first_only + second_only + neither
     if n in (0, both, neither):
         return math.nan
     first, second = both + first_only, both + second_only
     expected = first * second + (n - first) * (n - second)  # both shares times n²
-    return (n * (both + neither) - expected) / (n * n - expected)
+    return max(-1.0, (n * (both + neither) - expected) / (n * n - expected))
 
 
 def sign_flip_p(differences: Sequence[int]) -> float:

@@ -248,4 +248,5 @@ class TestKappa:
         assert cohen_kappa(20, 5, 10, 15) == pytest.approx(0.4)
         assert cohen_kappa(7, 0, 0, 3) == 1.0
         assert cohen_kappa(0, 5, 5, 0) == -1.0
+        assert cohen_kappa(0, 2.2340425531914896, 2.23404255319149, 0) == -1.0  # weights that round apart
         assert math.isnan(cohen_kappa(9, 0, 0, 0))
