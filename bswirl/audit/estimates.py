@@ -131,13 +131,16 @@ def _kappa_of(sums: Sequence[float]) -> float:
 def _more(pairs: Sequence[Pair], everyone: Sequence[Pair]) -> int | None:
     """How many more steps must be labelled until the share on which both agree is known to ±MARGIN.
 
-    Goes by the share so far (two of each kind added, so that a run of equal ones is not taken for certainty),
-    by how much these observations were worth, and by how many of all labelled steps are of this kind.
+    Goes by the weighted share so far (two of each kind added, so that a run of equal ones is not taken for
+    certainty), by how much these observations were worth, and by how many of all labelled steps are of this
+    kind.
     """
     if not pairs:
         return None
     agreed = [pair.said == pair.truth for pair in pairs]
-    worth = effective_number(agreed, [pair.question for pair in pairs], [pair.weight for pair in pairs])
-    share = (sum(agreed) + 2) / (len(pairs) + 4)
+    weights = [pair.weight for pair in pairs]
+    worth = effective_number(agreed, [pair.question for pair in pairs], weights)
+    agreeing = math.fsum(w for w, same in zip(weights, agreed, strict=True) if same) / math.fsum(weights)
+    share = (agreeing * len(pairs) + 2) / (len(pairs) + 4)
     needed = observations_needed(share, MARGIN) * len(pairs) / worth
     return max(0, math.ceil((needed - len(pairs)) * len(everyone) / len(pairs)))

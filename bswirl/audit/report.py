@@ -15,7 +15,7 @@ from bswirl.audit.auditors import (
     reveal_meters,
 )
 from bswirl.audit.estimates import Pair, Rates, rates
-from bswirl.audit.records import DECIDED, AuditedItem, AuditRecord, Effect
+from bswirl.audit.records import DECIDED, AuditedItem, AuditRecord, Effect, Vote
 from bswirl.audit.sampling import Inclusion
 from bswirl.errors import InputError, UsageError
 from bswirl.records import Judge
@@ -44,13 +44,13 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What became of the random draws; only `decided` ones are in the rates."""
+    """What became of the random draws, by the votes that count; only `decided` ones are in the rates."""
 
     drawn: int
     decided: int
     undecided: int  # only unsure or skipped
     conflict: int
-    waiting: int  # without any label
+    waiting: int  # without any such label
     open: int  # of the decided ones, labelled by nobody blind
 
 
@@ -95,7 +95,7 @@ def make_report(
         by=by,
         votes=votes,
         labelled=sum(truth(item) is not None for item in record.items),
-        drawn=_drawn(record.items, truth),
+        drawn=_drawn(record.items, votes),
         rows=tuple(row for row in rows if row.labelled.n or row.judge == IN_FORCE),
         pairs=pairs_of_auditors(record.items, blind=votes == "blind"),
         consistency=consistency(record.items),
@@ -208,25 +208,40 @@ def _final(item: AuditedItem) -> bool | None:
 
 def _blind(item: AuditedItem) -> bool | None:
     """What all auditors' newest blind votes agree on."""
-    newest: dict[str, str] = {}
-    for vote in item.votes:
-        if vote.blind and not vote.after_reveal and not vote.withdrawn and vote.value in DECIDED:
-            newest[vote.auditor] = vote.value
-    words = set(newest.values())
+    words = _blind_words(item)
     return words.pop() == "1" if len(words) == 1 else None
 
 
-def _drawn(items: Sequence[AuditedItem], truth: Truth) -> Drawn:
+def _blind_words(item: AuditedItem) -> set[str]:
+    """The auditors' newest blind votes of 1 or 0. A skip takes back nothing, an unsure does."""
+    newest = {vote.auditor: vote.value for vote in _blind_votes(item) if vote.value != "skip"}
+    return set(newest.values()).intersection(DECIDED)
+
+
+def _blind_votes(item: AuditedItem) -> list[Vote]:
+    return [vote for vote in item.votes if vote.blind and not vote.after_reveal and not vote.withdrawn]
+
+
+def _state(item: AuditedItem, votes: str) -> str:
+    """What became of a random draw, as one of the names of `Drawn`."""
+    if _truth(votes)(item) is not None:
+        return "decided"
+    if votes == "blind":
+        conflict, labelled = len(_blind_words(item)) > 1, bool(_blind_votes(item))
+    else:
+        conflict, labelled = item.conflict, any(vote.newest for vote in item.votes)
+    return "conflict" if conflict else "undecided" if labelled else "waiting"
+
+
+def _drawn(items: Sequence[AuditedItem], votes: str) -> Drawn:
     drawn = [item for item in items if item.drawn]
-    decided = [item for item in drawn if truth(item) is not None]
-    rest = [item for item in drawn if truth(item) is None]
-    conflict = sum(item.conflict for item in rest)
-    waiting = sum(not any(vote.newest for vote in item.votes) for item in rest)
+    states = Counter(_state(item, votes) for item in drawn)
+    decided = [item for item in drawn if _state(item, votes) == "decided"]
     return Drawn(
         drawn=len(drawn),
-        decided=len(decided),
-        undecided=len(rest) - conflict - waiting,
-        conflict=conflict,
-        waiting=waiting,
+        decided=states["decided"],
+        undecided=states["undecided"],
+        conflict=states["conflict"],
+        waiting=states["waiting"],
         open=sum(not any(vote.blind for vote in item.votes if not vote.withdrawn) for item in decided),
     )

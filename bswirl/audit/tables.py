@@ -22,6 +22,7 @@ Section = tuple[str, Headings, Lines]
 def sections(report: AuditReport) -> list[Section]:
     """The report as titled tables of texts."""
     drawn, effect = report.drawn, report.effect
+    unlabelled = "no blind vote" if report.votes == "blind" else "no label yet"
     found: list[Section] = [
         (
             "Judges against people, from the random draws",
@@ -48,7 +49,7 @@ def sections(report: AuditReport) -> list[Section]:
         ),
         (
             "Random draws",
-            ("drawn", "decided", "unsure or skipped", "conflict", "no label yet", "labelled open"),
+            ("drawn", "decided", "unsure or skipped", "conflict", unlabelled, "labelled open"),
             [
                 tuple(
                     map(
@@ -110,6 +111,16 @@ def sections(report: AuditReport) -> list[Section]:
         )
     )
     return found
+
+
+def without_rates(report: AuditReport) -> str:
+    """Why there are no unbiased rates; empty where there are."""
+    drawn = report.drawn
+    if drawn.decided:
+        return ""
+    lack = "decided" if drawn.undecided or drawn.conflict else "labelled"
+    how = f"{lack} by blind votes" if report.votes == "blind" else lack
+    return f"no random draw is {how} yet: there are no unbiased rates"
 
 
 _WHO = ("judge", "model", "prompt", "depth")

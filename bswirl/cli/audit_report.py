@@ -55,7 +55,7 @@ def report(
     `--compare` instead tells on which verdicts two judges disagree, those that people labelled first.
     """
     from bswirl.audit.report import cell_items, make_report
-    from bswirl.audit.tables import sections
+    from bswirl.audit.tables import sections, without_rates
 
     if as_json and markdown:
         raise UsageError("--json and --markdown exclude each other", "choose one")
@@ -73,10 +73,8 @@ def report(
     if as_json:
         print_json(to_json(made))
         return
-    if not markdown and not made.drawn.decided:
-        note_wrapped(
-            "no random draw is labelled yet: there are no unbiased rates; `bswirl audit next` makes some"
-        )
+    if not markdown and (why := without_rates(made)):
+        note_wrapped(f"{why}; `bswirl audit next` makes some")
     _print(sections(made), markdown)
     _print_method(markdown)
 

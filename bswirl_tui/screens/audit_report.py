@@ -158,14 +158,15 @@ class AuditReportScreen(SubScreen):
         return rows[self.rows.cursor] if self.rows.cursor < len(rows) else None
 
     def _show_row(self) -> None:
+        from bswirl.audit.tables import without_rates
         from bswirl_tui.report_text import row_paragraphs, table_paragraphs
 
         report, row, colours = self._report, self.row_here, palette(self.app)
         if report is None or row is None:
             return
         parts: list[Paragraph] = []
-        if not report.made.drawn.decided:
-            words = "No random draw is labelled yet, so there are no unbiased rates: the queue makes some."
+        if why := without_rates(report.made):
+            words = f"{why[0].upper()}{why[1:]}; the queue makes some."
             parts += [Paragraph(Text(words, colours.warn)), BLANK]
         self.about.name_pane(Text(" In full "))
         parts += [*row_paragraphs(row, colours), *table_paragraphs(report, colours)]

@@ -74,6 +74,12 @@ class TestRates:
             pytest.approx(math.tanh(math.atanh(0.4) + half), abs=0.01),
         )
 
+    def test_a_judge_that_is_always_wrong(self) -> None:
+        """Also where equal chances were multiplied in another order, and weights differ in the last digit."""
+        first, second = (1 - 1 / 3) * (1 - 1 / 30) * (1 - 1 / 7), (1 - 1 / 7) * (1 - 1 / 30) * (1 - 1 / 3)
+        pairs = [Pair(True, False, 1, 1 / (1 - first)), Pair(False, True, 2, 1 / (1 - second))]
+        assert rates(pairs).kappa.value == -1
+
     def test_agreement_is_symmetric(self) -> None:
         """Between auditors neither is the truth."""
         rng = random.Random(0)
@@ -99,6 +105,24 @@ class TestMore:
 
         assert half(200 + more) <= MARGIN * 1.02
         assert half(int((200 + more) * 0.9)) > MARGIN
+
+    def test_unequal_weights(self) -> None:
+        """It goes by the share that is reported, not by that of the labels as they are."""
+        heavy = [Pair(True, n % 20 != 0, n, 20.0) for n in range(200)]
+        pairs = [*heavy, *(Pair(True, n % 2 == 0, 200 + n, 1.0) for n in range(200))]
+        more = rates(pairs).more_accuracy
+        assert more is not None
+
+        def half(times: float) -> float:
+            agreed = [pair.said == pair.truth for pair in pairs]
+            weights = [pair.weight for pair in pairs]
+            worth = times * effective_number(agreed, range(len(pairs)), weights)
+            share = 19.5 / 21
+            low, high = wilson_interval(round(worth * share), round(worth))
+            return (high - low) / 2
+
+        assert half((400 + more) / 400) <= MARGIN * 1.02
+        assert half((400 + more) / 400 * 0.85) > MARGIN
 
     def test_rare_kinds_take_more(self) -> None:
         """Where one step in ten is bad, its rate takes ten times the labels of its own."""

@@ -9,6 +9,7 @@ import pytest
 from bswirl.audit.estimates import rates
 from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Scope, Turn, Vote
 from bswirl.audit.report import cell_items, make_report
+from bswirl.audit.tables import sections, without_rates
 from bswirl.errors import InputError, UsageError
 from bswirl.records import Judge
 
@@ -155,6 +156,46 @@ class TestBlindVotes:
         assert final.rows[0].random.accuracy.value == 1
         assert (blind.rows[0].random.n, blind.rows[0].random.accuracy.value) == (1, 0)
         assert final.drawn.open == 1
+
+    def test_what_became_of_the_draws_by_blind_votes(self) -> None:
+        """Labelled openly alone is no blind vote; a decision over blind votes leaves them apart."""
+        found = make_report(
+            record(
+                item(1, 1.0, (1, 1.0), votes=(vote(1, "1", blind=False),)),
+                item(2, 0.0, (1, 1.0), votes=(vote(2, "1"), vote(3, "0", "bob"))),
+                item(3, 0.0, (1, 1.0), votes=(vote(4, "unsure"), vote(4, "0", blind=False))),
+                item(4, 1.0, (1, 1.0), votes=(vote(5, "1"), vote(6, "skip", newest=False))),
+            ),
+            votes="blind",
+        )
+        drawn = found.drawn
+        assert (drawn.decided, drawn.undecided, drawn.conflict, drawn.waiting, drawn.open) == (1, 1, 1, 1, 0)
+        (table,) = (lines for title, headings, lines in sections(found) if "no blind vote" in headings)
+        assert table == [("4", "1", "1", "1", "1", "0")]
+
+    def test_a_later_unsure_takes_the_word_back(self) -> None:
+        """As a label in force does; a skip does not."""
+        doubted = item(1, None, (1, 1.0), votes=(vote(1, "1", newest=False), vote(2, "unsure")))
+        skipped = item(2, 1.0, (1, 1.0), votes=(vote(3, "1"), vote(4, "skip", newest=False)))
+        assert make_report(record(doubted), votes="blind").rows[0].labelled.n == 0
+        assert make_report(record(skipped), votes="blind").rows[0].labelled.n == 1
+
+    @pytest.mark.parametrize(
+        ("value", "votes", "words"),
+        [
+            ("1", "final", ""),
+            ("unsure", "final", "decided yet"),
+            ("unsure", "blind", "decided by blind votes"),
+        ],
+    )
+    def test_why_there_are_no_rates(self, value: str, votes: str, words: str) -> None:
+        """An undecided draw is labelled."""
+        truth = 1.0 if value == "1" else None
+        said = without_rates(
+            make_report(record(item(1, truth, (1, 1.0), votes=(vote(1, value),))), votes=votes)
+        )
+        assert words in said
+        assert bool(words) == bool(said)
 
 
 class TestDrawn:
