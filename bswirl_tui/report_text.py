@@ -10,13 +10,13 @@ from rich.text import Text
 
 from bswirl.audit.records import AuditedItem, AuditRecord
 from bswirl.audit.report import AuditReport, ReportRow, make_report
-from bswirl.audit.tables import METHOD, Section, percent, plain, sections
+from bswirl.audit.tables import METHOD, Section, exceeds, more, percent, plain, sections
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, clean, fit, fit_end, heading, line
 from bswirl_tui.themes import Palette
 
-_COLUMNS = (4, 18, 18, 18, 18, 16)  # cells of n, accuracy, TPR, TNR, kappa, how many more
+_COLUMNS = (5, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
 _JUDGE_CELLS = (16, 28)  # narrow, wide
 _WIDE = 120
 _CELL_ACTIONS = {
@@ -53,13 +53,19 @@ def who(row: ReportRow) -> str:
 def row_cells(row: ReportRow) -> list[str]:
     """Sizes and rates with their intervals, from the random draws, and how many more it takes."""
     rates = row.random
-    more = [rates.more_accuracy, rates.more_tpr, rates.more_tnr]
     return [
         str(rates.n),
         *(_signs(percent(rate)) for rate in (rates.accuracy, rates.tpr, rates.tnr)),
         _signs(plain(rates.kappa)),
-        "/".join(glyphs().dash if value is None else f"{value}" for value in more),
+        "/".join(_more_words(value, row.left) for value in more(row)),
     ]
+
+
+def _more_words(value: int | None, left: int | None) -> str:
+    """In short: `all 50` where it takes more than the 50 draws that are left; `none` where none is."""
+    if exceeds(value, left):
+        return f"all {left}" if left else "none"
+    return glyphs().dash if value is None else str(value)
 
 
 def header(width: int, colours: Palette) -> Text:
@@ -100,7 +106,19 @@ def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
             indent=24,
         )
     )
+    if any(exceeds(value, row.left) for value in more(row)):
+        parts.append(Paragraph(Text(clean(too_few(row)), colours.warn), indent=24))
     return [*parts, BLANK, *matrix(row, colours)]
+
+
+def too_few(row: ReportRow) -> str:
+    """That the project has fewer steps than ±3 points take."""
+    needed = "/".join(glyphs().dash if value is None else str(value) for value in more(row))
+    left = f"{row.left} such draws are" if row.left else "No such draw is"
+    return (
+        f"{left} left in the project; ±3 points would take {needed}. With every step labelled the share "
+        "among them is known but for undecided ones, that of further steps of the policy less so."
+    )
 
 
 def matrix(row: ReportRow, colours: Palette) -> list[Paragraph]:
@@ -140,7 +158,7 @@ def table_paragraphs(report: Report, colours: Palette) -> list[Paragraph]:
         ]
         parts.append(Paragraph(_table_line(headings, widths, colours.muted), wrap=False))
         parts += [Paragraph(_table_line(cells, widths), wrap=False) for cells in lines]
-    return [*parts, BLANK, Paragraph(Text(METHOD, colours.muted))]
+    return [*parts, BLANK, Paragraph(Text(clean(METHOD), colours.muted))]
 
 
 def _table_line(cells: Sequence[str], widths: Sequence[int], style: object = "") -> Text:

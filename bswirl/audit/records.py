@@ -148,6 +148,17 @@ class AuditedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """How many actions of a kind have verdicts of exactly these judges."""
+
+    dataset: str
+    depth: int
+    is_answer: bool
+    judges: tuple[int, ...]  # their numbers
+    actions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Effect:
     """What the labels in force did to what training sees, over the whole project."""
 
@@ -168,6 +179,7 @@ class AuditRecord:
     turns: tuple[Turn, ...] = ()
     judges: tuple[Judge, ...] = ()
     effect: Effect = Effect()
+    judged: tuple[Judged, ...] = ()  # of the whole project
 
 
 def hidden(item: AuditItem) -> AuditItem:

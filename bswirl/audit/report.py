@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bswirl.audit.auditors import (
     AuditorPair,
@@ -40,6 +40,7 @@ class ReportRow:
     random: Rates  # from the random draws, weighted: what to report
     labelled: Rates  # from all labels as they are: biased by how the steps were chosen
     cells: dict[str, int]  # of all labels
+    left: int | None = None  # further random draws that the project has; None where that was not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class _Row:
     prompt_sha: str | None
     depth: int | None
     word: Word
+    judges: frozenset[int]  # whose verdicts these are
 
 
 def make_report(
@@ -90,12 +92,19 @@ def make_report(
         raise UsageError(f"there is no report by `{by}`", f"by {', '.join(GROUPINGS)}")
     truth = _truth(votes)
     inclusion = Inclusion(record.turns)
-    rows = [_row(row, record.items, truth, inclusion) for row in _rows(record, by, judge)]
+    states = {item.action_id: _state(item, votes) for item in record.items if item.drawn}
+    rows = [
+        replace(
+            _row(row, record.items, truth, inclusion),
+            left=_left(row, record, states),
+        )
+        for row in _rows(record, by, judge)
+    ]
     return AuditReport(
         by=by,
         votes=votes,
         labelled=sum(truth(item) is not None for item in record.items),
-        drawn=_drawn(record.items, votes),
+        drawn=_drawn(record.items, states),
         rows=tuple(row for row in rows if row.labelled.n or row.judge == IN_FORCE),
         pairs=pairs_of_auditors(record.items, blind=votes == "blind"),
         consistency=consistency(record.items),
@@ -150,21 +159,59 @@ def _row(row: _Row, items: Sequence[AuditedItem], truth: Truth, inclusion: Inclu
     )
 
 
+def _left(row: _Row, record: AuditRecord, states: Mapping[int, str]) -> int | None:
+    """How many more random draws a row can get: of the scopes drawn from, what was not drawn or decided."""
+    if not record.judged:
+        return None
+    scopes = {turn.scope for turn in record.turns}
+    judged = sum(
+        kind.actions
+        for kind in record.judged
+        if row.depth in (None, kind.depth)
+        and not row.judges.isdisjoint(kind.judges)
+        and any(scope.holds(kind.dataset, kind.depth, kind.is_answer) for scope in scopes)
+    )
+    spent = sum(
+        states.get(item.action_id) in ("decided", "undecided")
+        for item in record.items
+        if row.depth in (None, item.depth) and row.word(item) is not None
+    )
+    return max(0, judged - spent)
+
+
 def _rows(record: AuditRecord, by: str, judge: str | None) -> Iterable[_Row]:
     """The rows: first all depths together, then the parts."""
-    whole = _Row(judge or IN_FORCE, None, None, None, _word(record.judges, judge))
     chosen = [one for one in record.judges if judge in (None, one.name)]
+    heard = [one for one in chosen if judge is not None or one.rank is not None]
+    whole = _Row(judge or IN_FORCE, None, None, None, _word(record.judges, judge), _numbers(heard))
     if by == "prompt":
-        parts = [_Row(one.name, one.model, one.prompt_sha, None, _said_by([one])) for one in chosen]
+        parts = [
+            _Row(one.name, one.model, one.prompt_sha, None, _said_by([one]), _numbers([one]))
+            for one in chosen
+        ]
     elif by == "depth":
         depths = sorted({item.depth for item in record.items})
-        parts = [_Row(whole.judge, None, None, depth, whole.word) for depth in depths]
+        parts = [replace(whole, depth=depth) for depth in depths]
     else:
         names = dict.fromkeys(one.name for one in chosen)
-        parts = [_Row(name, None, None, None, _word(record.judges, name)) for name in names]
+        parts = [
+            _Row(
+                name,
+                None,
+                None,
+                None,
+                _word(record.judges, name),
+                _numbers(one for one in chosen if one.name == name),
+            )
+            for name in names
+        ]
         if judge is not None:
             parts = []
     return [whole, *parts]
+
+
+def _numbers(judges: Iterable[Judge]) -> frozenset[int]:
+    return frozenset(judge.judge_id for judge in judges)
 
 
 def _word(judges: Sequence[Judge], name: str | None) -> Word:
@@ -233,15 +280,14 @@ def _state(item: AuditedItem, votes: str) -> str:
     return "conflict" if conflict else "undecided" if labelled else "waiting"
 
 
-def _drawn(items: Sequence[AuditedItem], votes: str) -> Drawn:
-    drawn = [item for item in items if item.drawn]
-    states = Counter(_state(item, votes) for item in drawn)
-    decided = [item for item in drawn if _state(item, votes) == "decided"]
+def _drawn(items: Sequence[AuditedItem], states: Mapping[int, str]) -> Drawn:
+    decided = [item for item in items if states.get(item.action_id) == "decided"]
+    counts = Counter(states.values())
     return Drawn(
-        drawn=len(drawn),
-        decided=states["decided"],
-        undecided=states["undecided"],
-        conflict=states["conflict"],
-        waiting=states["waiting"],
+        drawn=len(states),
+        decided=len(decided),
+        undecided=counts["undecided"],
+        conflict=counts["conflict"],
+        waiting=counts["waiting"],
         open=sum(not any(vote.blind for vote in item.votes if not vote.withdrawn) for item in decided),
     )

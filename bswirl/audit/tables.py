@@ -14,6 +14,11 @@ METHOD = (
     "intervals are Wilson's with questions as clusters, those of kappa by leaving out one question or "
     "step each. docs/method.md tells more."
 )
+TOO_FEW = (
+    "Where the project has fewer judged steps left than 3 points take, it says how many are left. Labelling "
+    "them all tells the share among these steps, but for the undecided ones; the intervals, which are of "
+    "further steps of the policy too, take more steps."
+)
 Headings = Sequence[str]
 Lines = Sequence[Sequence[str]]
 Section = tuple[str, Headings, Lines]
@@ -113,6 +118,12 @@ def sections(report: AuditReport) -> list[Section]:
     return found
 
 
+def method(report: AuditReport) -> str:
+    """What the numbers are; more where the project has too few steps for ±3 points."""
+    short = any(exceeds(value, row.left) for row in report.rows for value in more(row))
+    return f"{METHOD} {TOO_FEW}" if short else METHOD
+
+
 def without_rates(report: AuditReport) -> str:
     """Why there are no unbiased rates; empty where there are."""
     drawn = report.drawn
@@ -138,9 +149,23 @@ def _rates(row: ReportRow) -> tuple[str, ...]:
 
 
 def _more(row: ReportRow) -> tuple[str, ...]:
-    rates = row.random
-    values = (rates.more_accuracy, rates.more_tpr, rates.more_tnr)
-    return tuple("–" if value is None else str(value) for value in values)
+    return tuple(_more_words(value, row.left) for value in more(row))
+
+
+def more(row: ReportRow) -> tuple[int | None, ...]:
+    """How many more labelled random draws accuracy, TPR and TNR take."""
+    return row.random.more_accuracy, row.random.more_tpr, row.random.more_tnr
+
+
+def exceeds(value: int | None, left: int | None) -> bool:
+    """Whether it takes more draws than there can be."""
+    return value is not None and left is not None and value > left
+
+
+def _more_words(value: int | None, left: int | None) -> str:
+    if exceeds(value, left):
+        return f"all {left} left ({value})" if left else f"none left ({value})"
+    return "–" if value is None else str(value)
 
 
 def percent(estimate: Estimate, *, interval: bool = True) -> str:

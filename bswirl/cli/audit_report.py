@@ -16,6 +16,7 @@ from bswirl.records import to_json
 
 if TYPE_CHECKING:
     from bswirl.audit.records import AuditedItem
+    from bswirl.audit.report import AuditReport
     from bswirl.audit.tables import Section
 
 GROUPINGS = ("judge", "prompt", "depth")
@@ -76,7 +77,7 @@ def report(
     if not markdown and (why := without_rates(made)):
         note_wrapped(f"{why}; `bswirl audit next` makes some")
     _print(sections(made), markdown)
-    _print_method(markdown)
+    _print_method(made, markdown)
 
 
 def _print(found: Iterable[Section], markdown: bool) -> None:
@@ -98,13 +99,13 @@ def _markdown_row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(safe_text(cell, one_line=True).replace("|", "\\|") for cell in cells) + " |"
 
 
-def _print_method(markdown: bool) -> None:
-    from bswirl.audit.tables import METHOD
+def _print_method(report: AuditReport, markdown: bool) -> None:
+    from bswirl.audit.tables import method
 
     if markdown:
-        click.echo(METHOD)
+        click.echo(method(report))
     else:
-        note_wrapped(METHOD)
+        note_wrapped(method(report))
 
 
 def _print_cell(items: Sequence[AuditedItem], cell: str, as_json: bool) -> None:

@@ -154,9 +154,9 @@ def audit_record(session: Session, _params: Fields) -> Generator[Any, None, dict
     """Everything that a report is made of: an item a row, the rest as the result."""
     session.owner.counting.freshen()
     with snapshot(session.cursor) as cursor:
-        record = read_record(cursor)
+        record = read_record(cursor, session.owner.audit_queue.judged(cursor))
     yield from record.items
-    return {"turns": record.turns, "judges": record.judges, "effect": record.effect}
+    return {name: getattr(record, name) for name in ("turns", "judges", "effect", "judged")}
 
 
 def _request(session: Session, params: Fields) -> Request:

@@ -11,11 +11,12 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from bswirl.audit.records import Scope
+from bswirl.audit.records import Judged, Scope
 from bswirl.audit.sampling import RANDOM_ORDERS, Inclusion
 from bswirl.owner.drawing import Drawing, Request, Tables
 from bswirl.owner.writer import WriterThread
 from bswirl.store.audit_orders import Frame, Head, newest_marks, read_frame, read_head
+from bswirl.store.audit_record import read_judged
 from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import Draw, busy_actions, drawn_at_random, random_draws, random_turns
 from bswirl.store.writing import StoreWriter
@@ -56,6 +57,7 @@ class AuditQueue:
         self._drawn: dict[Scope, set[int]] = {}
         self._inclusion = Inclusion()
         self._busy: set[int] = set()
+        self._judged: tuple[int, tuple[Judged, ...]] | None = None  # with what was the newest verdict
         self._refreshing = threading.Event()
         self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw on screen
 
@@ -71,6 +73,14 @@ class AuditQueue:
             return None, _why(request, tables)
         self._refresh_later(request)
         return draw, ""
+
+    def judged(self, cursor: Cursor) -> tuple[Judged, ...]:
+        """How many actions the judges have judged; counted anew where verdicts came since."""
+        mark = newest_marks(cursor)[0]
+        known = self._judged
+        if known is None or known[0] != mark:
+            known = self._judged = (mark, read_judged(cursor))
+        return known[1]
 
     def _draw(self, request: Request, tables: Tables) -> Draw | None:
         def work(store: StoreWriter) -> Draw | None:

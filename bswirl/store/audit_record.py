@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Vote
+from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Judged, Said, Vote
 from bswirl.store.database import Cursor
 from bswirl.store.draws import random_turns
 from bswirl.store.in_force import PLACE
@@ -70,8 +70,19 @@ SELECT overruled, changed, mean_change, before, after, revived, died FROM of_act
 """
 
 
-def read_record(cursor: Cursor) -> AuditRecord:
-    """The whole record. Statistics must be fresh for the number of live groups without labels to be."""
+_JUDGED = (
+    "WITH said AS (SELECT action_id, bitstring_agg(judge_id, {low}, {high})::VARCHAR AS judges FROM verdicts"
+    "  WHERE status = 'judged' AND reward IS NOT NULL GROUP BY action_id)"
+    " SELECT q.dataset, a.depth, a.is_answer, judges, count(*) FROM said JOIN actions a USING (action_id)"
+    " JOIN questions q USING (question_id) GROUP BY ALL ORDER BY ALL"
+)
+
+
+def read_record(cursor: Cursor, judged: tuple[Judged, ...] | None = None) -> AuditRecord:
+    """The whole record. Statistics must be fresh for the number of live groups without labels to be.
+
+    `judged` is what `read_judged` found, where that is known.
+    """
     votes: defaultdict[int, list[Vote]] = defaultdict(list)
     for action_id, *values in cursor.execute(_VOTES).fetchall():
         votes[action_id].append(Vote(*values))
@@ -85,7 +96,24 @@ def read_record(cursor: Cursor) -> AuditRecord:
             dataclasses.replace(item, votes=tuple(votes[item.action_id]), said=tuple(said[item.action_id]))
         )
     return AuditRecord(
-        tuple(items), tuple(random_turns(cursor)), tuple(list_judges(cursor)), read_effect(cursor)
+        tuple(items),
+        tuple(random_turns(cursor)),
+        tuple(list_judges(cursor)),
+        read_effect(cursor),
+        read_judged(cursor) if judged is None else judged,
+    )
+
+
+def read_judged(cursor: Cursor) -> tuple[Judged, ...]:
+    """How many actions of the project have readable verdicts, by kind and by who gave them."""
+    row = cursor.execute("SELECT min(judge_id), max(judge_id) FROM verdicts").fetchone()
+    if row is None or row[0] is None:
+        return ()
+    low, high = row
+    found = cursor.execute(_JUDGED.format(low=low, high=high)).fetchall()
+    return tuple(
+        Judged(*kind, tuple(low + place for place, bit in enumerate(bits) if bit == "1"), actions)
+        for *kind, bits, actions in found
     )
 
 

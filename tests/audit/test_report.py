@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
 
-from bswirl.audit.estimates import rates
-from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Said, Scope, Turn, Vote
+from bswirl.audit.estimates import Pair, rates
+from bswirl.audit.records import AuditedItem, AuditRecord, Effect, Judged, Said, Scope, Turn, Vote
 from bswirl.audit.report import cell_items, make_report
-from bswirl.audit.tables import sections, without_rates
+from bswirl.audit.tables import TOO_FEW, method, sections, without_rates
 from bswirl.errors import InputError, UsageError
 from bswirl.records import Judge
 
@@ -211,6 +212,66 @@ class TestDrawn:
             )
         ).drawn
         assert (found.drawn, found.decided, found.undecided, found.conflict, found.waiting) == (4, 1, 1, 1, 1)
+
+
+class TestLeft:
+    """How many more random draws the project has."""
+
+    def test_of_a_row_and_its_scopes(self) -> None:
+        """What its judge judged in the scopes drawn from, without the draws that are spent."""
+        items = (
+            item(1, 1.0, (1, 1.0), votes=(vote(1, "1"),)),
+            item(2, None, (1, 1.0), votes=(vote(2, "unsure"),)),
+            item(3, None, (1, 1.0), votes=(vote(3, "1"), vote(4, "0", "bob")), conflict=True, depth=2),
+            item(4, None, (3, 1.0)),
+            item(5, 1.0, (1, 1.0), (2, 1.0), votes=(vote(6, "1"),), drawn=False),
+        )
+        judged = (
+            Judged("d", 1, False, (1,), 40),
+            Judged("d", 2, False, (1, 2), 20),
+            Judged("d", 1, False, (3,), 5),
+            Judged("d", 1, False, (2,), 7),  # decides nothing
+            Judged("d", 1, True, (3,), 100),  # answers, which nobody drew
+        )
+        made = dataclasses.replace(record(*items), judged=judged)
+        assert [row.left for row in make_report(made).rows] == [63, 65]  # in force; `model` in two versions
+        assert [(row.prompt_sha, row.left) for row in make_report(made, by="prompt").rows[1:]] == [
+            ("p1", 58),
+            ("p2", 27),
+        ]
+        assert [row.left for row in make_report(made, by="depth").rows] == [63, 43, 20]
+        assert make_report(record(*items)).rows[0].left is None
+
+    def test_it_says_so_where_there_are_fewer_than_it_takes(self) -> None:
+        """And how many it would take."""
+        items = [item(n, float(n % 2), (1, 1.0), votes=(vote(n, str(n % 2)),)) for n in range(10)]
+        for size, words in ((15, "all 5 left ("), (10, "none left (")):
+            made = make_report(
+                dataclasses.replace(record(*items), judged=(Judged("d", 1, False, (1,), size),))
+            )
+            rows = next(lines for title, _, lines in sections(made) if title.startswith("Further"))
+            needed = made.rows[0].random.more_accuracy
+            assert rows[0][4] == f"{words}{needed})"
+            assert TOO_FEW in method(made)
+        made = make_report(dataclasses.replace(record(*items), judged=(Judged("d", 1, False, (1,), 10**6),)))
+        assert TOO_FEW not in method(made)
+
+    def test_a_whole_project_leaves_the_policys_share_in_doubt(self) -> None:
+        """Projects with every step labelled: the interval covers the policy's share, their own is another."""
+        rng = random.Random(7)
+        share, covered, exact, runs = 0.8, 0, 0, 300
+        for _ in range(runs):
+            pairs = []
+            for question in range(40):
+                easy = rng.betavariate(8, 2)  # 0.8 on average
+                pairs += [Pair(True, rng.random() < easy, question) for _ in range(5)]
+            found = rates(pairs).accuracy
+            assert found.low is not None
+            assert found.high is not None
+            covered += found.low <= share <= found.high
+            exact += found.value == pytest.approx(share)
+        assert covered / runs == pytest.approx(0.95, abs=0.035)
+        assert exact / runs < 0.2
 
 
 class TestAuditors:

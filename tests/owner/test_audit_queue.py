@@ -172,6 +172,20 @@ class TestRandomDraws:
             is_late = (item.action_id,) in late
             assert inclusion.of(item) == pytest.approx(new if is_late else early)
 
+    def test_how_many_are_left(self, desk: Desk) -> None:
+        """Of what was judged by then; counted again when there are new verdicts, and only then."""
+        for value in ("1", "0", "unsure"):
+            desk.vote(desk.next("ann", "random"), value)
+        desk.next("ann", "random")  # shown, and not labelled yet
+        first = desk.queue.judged(desk.kit.cursor)
+        assert desk.queue.judged(desk.kit.cursor) is first
+        assert make_report(desk.record()).rows[0].left == ACTIONS - 3
+        desk.kit.feed(1, branches(1, 0, 1, "A late way", first=5))
+        (late,) = desk.kit.all("SELECT max(action_id) FROM actions")[0]
+        desk.kit.feed(desk.kit.run("judge", 9), verdict(late, 1.0, "model"))
+        assert sum(kind.actions for kind in desk.queue.judged(desk.kit.cursor)) == ACTIONS + 1
+        assert make_report(desk.record()).rows[0].left == ACTIONS - 2
+
     def test_a_labelled_step_is_met_and_another_is_shown(self, desk: Desk) -> None:
         """With all but one labelled: the draw counts, and what is shown is no part of the sample."""
         for number in range(1, ACTIONS + 1):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from bswirl.records import Action
-from bswirl.store.audit_record import read_effect, read_record
+from bswirl.store.audit_record import read_effect, read_judged, read_record
 from bswirl.store.statistics import refresh_statistics
 from bswirl.store.trees import read_tree
 from tests.owner.auditing import grow, judge_all
-from tests.store.kit import Kit
+from tests.store.kit import Kit, verdict
 
 QUESTIONS = 3
 
@@ -122,3 +123,29 @@ class TestItems:
             assert len(words) == len({vote.auditor for vote in item.votes if not vote.withdrawn})
         assert any(item.conflict for item in record.items)
         assert replace(record, items=()).turns == ()
+
+
+class TestJudged:
+    """How many actions the judges have judged, by kind and by who did."""
+
+    def test_equals_a_count_by_hand(self, kit: Kit) -> None:
+        """Each action in one kind, by its readable verdicts alone; nothing before any."""
+        assert read_judged(kit.cursor) == ()
+        grow(kit, QUESTIONS)
+        judge_all(kit)
+        actions = kit.all("SELECT action_id, depth, is_answer FROM actions ORDER BY 1")
+        run = kit.run("judge", 3)
+        kit.feed(run, *(verdict(action_id, 1.0, "other") for action_id, *_ in actions[::3]))
+        kit.feed(run, verdict(actions[0][0], 0.0, "other"))
+        judges = dict(kit.all("SELECT name, judge_id FROM judges WHERE name IN ('model', 'other')"))
+        expected = Counter(
+            (
+                depth,
+                is_answer,
+                tuple(sorted([judges["model"]] + ([judges["other"]] if place % 3 == 0 else []))),
+            )
+            for place, (_, depth, is_answer) in enumerate(actions)
+        )
+        found = read_judged(kit.cursor)
+        assert {(kind.depth, kind.is_answer, kind.judges): kind.actions for kind in found} == expected
+        assert len(found) == len(expected)
