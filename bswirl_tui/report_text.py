@@ -16,7 +16,7 @@ from bswirl_tui.glyphs import glyphs
 from bswirl_tui.text import BLANK, Paragraph, clean, fit, fit_end, heading, line
 from bswirl_tui.themes import Palette
 
-_COLUMNS = (5, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
+_COLUMNS = (4, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
 _JUDGE_CELLS = (16, 28)  # narrow, wide
 _WIDE = 120
 _CELL_ACTIONS = {
@@ -44,10 +44,10 @@ def prepare(record: AuditRecord, by: str, votes: str) -> Report:
 
 
 def who(row: ReportRow) -> str:
-    """A judge, its prompt and the depth, in short."""
+    """A judge, its prompt and model, and the depth, in short."""
     if row.depth is not None:
         return f"step {row.depth} {row.judge}"
-    return f"{row.prompt_sha[:8]} {row.judge}" if row.prompt_sha else row.judge
+    return " ".join(part for part in ((row.prompt_sha or "")[:8], row.judge, row.model) if part)
 
 
 def row_cells(row: ReportRow) -> list[str]:

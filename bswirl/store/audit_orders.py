@@ -152,12 +152,15 @@ def _judge_split(cursor: Cursor, scope: Scope, now: datetime) -> Head:
 
 
 def _judge_reference(cursor: Cursor, scope: Scope, now: datetime) -> Head:
-    rows = cursor.execute(
+    both = (
         "WITH reference AS (SELECT v.action_id, arg_max(v.reward, v.verdict_id) AS reference FROM verdicts v"
         f" JOIN judges j USING (judge_id) WHERE j.name = $reference AND {_JUDGED} GROUP BY v.action_id)"
-        " SELECT a.action_id, a.question_id, abs(d.reward - r.reference) AS score FROM actions a"
+        " SELECT {what} FROM actions a"
         f" JOIN {_DECIDING.format(what='v.reward', name='reward')} d USING (action_id)"
-        f" JOIN reference r USING (action_id) WHERE d.judge <> $reference AND {_IN_SCOPE} AND {_FREE}"
+        f" JOIN reference r USING (action_id) WHERE d.judge <> $reference AND {_IN_SCOPE}"
+    )
+    rows = cursor.execute(
+        both.format(what="a.action_id, a.question_id, abs(d.reward - r.reference) AS score") + f" AND {_FREE}"
         f" AND score >= 0.5 ORDER BY score DESC, hash(a.action_id) LIMIT {HEAD_LENGTH}",
         {**_values(scope), "now": now, "reference": REFERENCE},
     ).fetchall()
@@ -172,6 +175,13 @@ def _judge_reference(cursor: Cursor, scope: Scope, now: datetime) -> Head:
         return Head((), "the reference judge has judged nothing here: `bswirl judge --judge reference`")
     if not judged[1]:
         return Head((), "only the reference judge has judged here: there is no other to hold against it")
+    held = cursor.execute(both.format(what="count(*)"), {**_values(scope), "reference": REFERENCE}).fetchone()
+    if held and not held[0]:
+        return Head(
+            (),
+            "no step there has a verdict of the reference judge and another judge's that decides: "
+            "let both judge the same steps, and `bswirl judges rank` the other first",
+        )
     return Head((), "no unlabelled step is left on which the deciding judge and the reference judge disagree")
 
 

@@ -25,7 +25,7 @@ from bswirl.store.draws import Draw, find_draw, open_draws
 from bswirl.store.labels import label_in_force, undo_label
 from bswirl.store.trees import read_action, read_tree, read_unrewarded
 from bswirl.store.votes import flag, flagged_labels, list_conflicts, reveal_meter
-from tests.owner.auditing import ACTIONS_A_QUESTION, STEPS, Desk, desk_on, grow, judge_all
+from tests.owner.auditing import ACTIONS_A_QUESTION, STEPS, Desk, desk_on, grow, judge_all, rank_first
 from tests.store.kit import branches, kit_in, verdict
 
 QUESTIONS = 4
@@ -94,6 +94,14 @@ class TestOrders:
             desk.vote(draw)
         assert found == {number for number in rewards if number % 7 == 0}
         assert "no unlabelled step is left" in desk.why(order="judge-reference")
+
+    def test_the_reference_judge_decides_itself(self, desk: Desk) -> None:
+        """Then there is nothing to hold against it, however many steps the other judged."""
+        rewards = desk.kit.all("SELECT action_id, reward FROM verdicts")
+        run = desk.kit.run("judge", 3)
+        desk.kit.feed(run, *(verdict(number, 1 - reward, "reference") for number, reward in rewards))
+        rank_first(desk.kit, "reference")
+        assert "`bswirl judges rank` the other first" in desk.why(order="judge-reference")
 
     def test_judge_split(self, desk: Desk) -> None:
         """The closest votes first; a clear no on correct is no split; probabilities count like shares."""
