@@ -40,6 +40,11 @@ CELLS = {
 }
 
 
+def _subject(row: ReportRow) -> tuple[object, ...]:
+    """Whom or what a row is of."""
+    return row.judge, row.model, row.prompt_sha, row.depth
+
+
 class ReportRows(RowList):
     """A line a judge, prompt or depth, with rates from the random draws."""
 
@@ -50,10 +55,14 @@ class ReportRows(RowList):
         self.rows: Sequence[ReportRow] = ()
 
     def show_rows(self, rows: Sequence[ReportRow], title: str) -> None:
+        """Replaces the rows; the cursor stays on what its row is of."""
+        before = [_subject(row) for row in self.rows[self.cursor : self.cursor + 1]]
         self.rows = rows
         self.styles.height = len(rows) + 2  # with title and header, up to the style sheet's limit
         self.name_pane(Text(title))
         self.rows_changed()
+        if (at := next((at for at, row in enumerate(rows) if [_subject(row)] == before), None)) is not None:
+            self.place_cursor(at)
 
     def row_count(self) -> int:
         return len(self.rows)

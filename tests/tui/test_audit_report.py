@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.records import Label
 from bswirl_tui.audit_text import conflict_sides
+from bswirl_tui.report_text import who
 from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems, CellScreen
 from bswirl_tui.screens.conflicts import ConflictsScreen
 from bswirl_tui.screens.main import MainScreen
@@ -101,6 +103,45 @@ class TestReport:
             assert isinstance(pilot.app.screen, AuditReportScreen)
             await press(pilot, "x")
             assert isinstance(pilot.app.screen, CellScreen)
+
+    async def test_the_cursor_stays_on_its_judge(self, audited: Project, bob: Client) -> None:
+        """Also where somebody's label brings a judge above it."""
+        async with opened(audited, NARROW) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            await press(pilot, "b", "b")
+            await until(pilot, lambda: len(report(pilot).rows.rows) == 3)
+            await press(pilot, "j")
+            before = report(pilot).row_here
+            rows = list(report(pilot).rows.rows)
+            new = dataclasses.replace(rows[1], judge="another", depth=None)
+            report(pilot).rows.show_rows([rows[0], new, *rows[1:]], "")
+            assert report(pilot).row_here is before
+            await press(pilot, "b")
+            await until(pilot, lambda: "by judge" in shown(pilot))
+            assert report(pilot).rows.cursor == 0
+
+    async def test_it_says_how_many_are_left(self, project: Project, bob: Client) -> None:
+        """Where that is fewer than it takes, with what it would take."""
+        for _ in range(12):
+            item = bob.audit_next("random", repeats=0).item
+            assert item is not None
+            bob.audit_label(item, "1", seconds=2.0)
+        row = make_report(bob.audit_record()).rows[0]
+        assert row.left == 30 - 12
+        async with opened(project, WIDE) as pilot:
+            await press(pilot, "A")
+            await until(pilot, lambda: bool(report(pilot).rows.rows))
+            assert "all 18/" in shown(pilot)
+            assert "18 such draws are left in the project" in shown(pilot)
+            assert f"would take {row.random.more_accuracy}/" in shown(pilot)
+
+    def test_versions_of_a_judge_are_told_apart(self, audited: Project, bob: Client) -> None:
+        """By prompt and by model."""
+        row = make_report(bob.audit_record(), by="prompt").rows[1]
+        assert who(row) == row.judge  # an import knows no more
+        known = dataclasses.replace(row, model="m-7b", prompt_sha="abcdef0123456789")
+        assert who(known) == f"abcdef01 {row.judge} m-7b"
 
     async def test_it_follows_what_others_label(self, project: Project, bob: Client) -> None:
         """Without a key; before that it says what is missing."""
