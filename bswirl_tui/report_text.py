@@ -13,7 +13,7 @@ from bswirl.audit.report import AuditReport, ReportRow, make_report
 from bswirl.audit.tables import METHOD, Section, exceeds, more, percent, plain, sections
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import BLANK, Paragraph, clean, fit, fit_end, heading, line
+from bswirl_tui.text import BLANK, Paragraph, clean, count, fit, fit_end, heading, line
 from bswirl_tui.themes import Palette
 
 _COLUMNS = (4, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
@@ -114,10 +114,10 @@ def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
 def too_few(row: ReportRow) -> str:
     """That the project has fewer steps than ±3 points take."""
     needed = "/".join(glyphs().dash if value is None else str(value) for value in more(row))
-    left = f"{row.left} such draws are" if row.left else "No such draw is"
     return (
-        f"{left} left in the project; ±3 points would take {needed}. With every step labelled the share "
-        "among them is known but for undecided ones, that of further steps of the policy less so."
+        f"Left in the project: {count(row.left or 0, 'such draw')}; ±3 points would take {needed}. With every "
+        "step labelled the share among them is known but for undecided ones, that of further steps of the "
+        "policy less so."
     )
 
 

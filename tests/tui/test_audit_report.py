@@ -133,7 +133,7 @@ class TestReport:
             await press(pilot, "A")
             await until(pilot, lambda: bool(report(pilot).rows.rows))
             assert "all 18/" in shown(pilot)
-            assert "18 such draws are left in the project" in shown(pilot)
+            assert "Left in the project: 18 such draws" in shown(pilot)
             assert f"would take {row.random.more_accuracy}/" in shown(pilot)
 
     def test_versions_of_a_judge_are_told_apart(self, audited: Project, bob: Client) -> None:
