@@ -115,9 +115,9 @@ def too_few(row: ReportRow) -> str:
     """That the project has fewer steps than ±3 points take."""
     needed = "/".join(glyphs().dash if value is None else str(value) for value in more(row))
     return (
-        f"Left in the project: {count(row.left or 0, 'such draw')}; ±3 points would take {needed}. With every "
-        "step labelled the share among them is known but for undecided ones, that of further steps of the "
-        "policy less so."
+        f"Left in the project: {count(row.left or 0, 'such draw')}; ±3 points would take {needed}. With "
+        "every step labelled the share among them is known but for undecided ones, that of further steps of "
+        "the policy less so."
     )
 
 

@@ -105,7 +105,7 @@ def make_report(
         votes=votes,
         labelled=sum(truth(item) is not None for item in record.items),
         drawn=_drawn(record.items, states),
-        rows=tuple(row for row in rows if row.labelled.n or row.judge == IN_FORCE),
+        rows=tuple(row for row in rows if row is rows[0] or row.labelled.n or row.judge == IN_FORCE),
         pairs=pairs_of_auditors(record.items, blind=votes == "blind"),
         consistency=consistency(record.items),
         reveals=reveal_meters(record.items),

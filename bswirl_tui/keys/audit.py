@@ -76,7 +76,7 @@ AUDITING: tuple[ActionSpec, ...] = (
         REPORT,
         (
             ("report.cell", "enter l", "steps", "List the steps of a cell of the confusion matrix.", 1),
-            ("report.by", "b", "by", "By judge, by prompt, by depth of the step.", 2),
+            ("report.by", "b", "group by", "By judge, by prompt, by depth of the step.", 2),
             ("report.votes", "v", "votes", "All votes, or only those cast before the judge was shown.", 3),
             ("report.both_good", "1", "both good", "List the steps that judge and people call good.", 0),
             ("report.judge_good", "2", "judge good", "List the steps that the judge alone calls good.", 0),

@@ -97,7 +97,7 @@ class EvaluationList(RowList):
             Text(f"{evaluation.run.run_id:>4}", colours.strong),
             line(evaluation.policy, limit=60),
             line(evaluation.scope, colours.muted, limit=40),
-            Text(f"{strict.n:>5,}" if strict else ""),
+            Text((f"{strict.n:>5,}" if strict.n < 10_000 else f"{strict.n:>5}") if strict else ""),
             Text(strict.words) if strict else status(evaluation.run, colours),
             interval_bar(strict, 36, colours) if strict else Text(),
             Text(flexible.words if flexible else glyphs().dash, colours.muted),

@@ -101,6 +101,8 @@ class TestRows:
         assert [value for _, value in by_prompt.values()] == pytest.approx([1, 0, 2 / 3])
         alone = make_report(made, judge="model").rows
         assert [(row.judge, row.random.n) for row in alone] == [("model", 2)]
+        nothing = make_report(record(item(3, 0.0, (3, 0.0))), judge="model").rows
+        assert [(row.judge, row.random.n) for row in nothing] == [("model", 0)]
 
     def test_depths_partition_the_whole(self) -> None:
         """Each step is in the row of its depth, and the whole is their sum."""

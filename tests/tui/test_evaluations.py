@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ class TestList:
             assert rows[2].split()[:8] == ["2", "demo", "shop", "train", "6", "50.0%", "(18.8", "to"]
             assert len("".join(rows[3:]).strip()) == 0
             assert ("83.3% (43.6 to 97.0)" in rows[1]) is (size == WIDE)  # by the last number
+
+    @pytest.mark.parametrize(("n", "words"), [(7473, "7,473"), (12_000, "12000")])
+    async def test_every_digit_of_how_many(self, measured: Project, n: int, words: str) -> None:
+        """Also of splits with ten thousand questions and more."""
+        async with opened(measured, NARROW) as pilot:
+            await press(pilot, "M")
+            rows = pilot.app.screen.query_one(EvaluationList)
+            assert rows.current is not None
+            rows.show_evaluations([replace(rows.current, strict=Share(n // 2, n))], "number")
+            assert lines_of(rows)[1].split()[4] == words
 
     async def test_without_evaluations_it_says_what_they_are(self, empty: Project) -> None:
         """And how to make one."""
