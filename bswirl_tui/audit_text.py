@@ -88,14 +88,18 @@ def waiting_paragraphs(sitting: Sitting, colours: Palette) -> list[Paragraph]:
             Paragraph(Text(clean(sitting.problem.message), colours.bad)),
             Paragraph(Text(clean(sitting.problem.remedy))),
             BLANK,
-            Paragraph(Text("enter tries again", colours.muted)),
+            Paragraph(Text(f"{_key('go_on')} tries again", colours.muted)),
         ]
     if sitting.why:
+        words = (
+            f"{_key('order')} chooses another order, {_key('report')} opens the report, "
+            f"{_key('go_on')} looks again."
+        )
         return [
             BLANK,
             Paragraph(Text(f"No step to judge: {clean(sitting.why)}.")),
             BLANK,
-            Paragraph(Text("O chooses another order, A opens the report, enter looks again.", colours.muted)),
+            Paragraph(Text(words, colours.muted)),
         ]
     return [BLANK, Paragraph(Text(f"the next step is on its way{glyphs().ellipsis}", colours.muted))]
 
@@ -224,9 +228,16 @@ def pane_name(entry: Entry | None) -> str:
 
 def looked_at_note(entry: Entry) -> str:
     """What keys do on a step that was voted on."""
+    votes = f"{_key('good')}, {_key('bad')} or {_key('unsure')}"
+    rest = f"{_key('reason')} says why; {_key('go_on')} goes on."
     if entry.now.value == "skip":
-        return "You skipped it. 1, 0 or u votes after all; r says why; enter goes on."
-    return f"You voted {WORDS[entry.now.value]}. 1, 0 or u changes it; r says why; enter goes on."
+        return f"You skipped it. {votes} votes after all; {rest}"
+    return f"You voted {WORDS[entry.now.value]}. {votes} changes it; {rest}"
+
+
+def _key(name: str) -> str:
+    """The key of one of the audit's actions, as it is mapped."""
+    return actions.spec(f"audit.{name}").key_display
 
 
 def position_words(position: AuditPosition) -> str:

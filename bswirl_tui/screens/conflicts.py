@@ -224,8 +224,12 @@ def conflict_document(conflict: Conflict, detail: ActionDetail, colours: Palette
     document = step_document(detail, colours)
     parts = [*document.paragraphs, BLANK, heading("Auditors", colours)]
     parts += [label_paragraph(label, colours) for label in conflict.votes]
-    keys = "1 and 0 decide over all of them. Until then the judge's verdict is in force."
-    parts += [Paragraph(Text(keys, colours.muted)), BLANK, heading("Judges", colours)]
+    good, bad = (actions.spec(name).key_display for name in ("conflict.good", "conflict.bad"))
+    words = (
+        f"{good} (good) and {bad} (not good) decide over all of them. "
+        "Until then the judge's verdict is in force."
+    )
+    parts += [Paragraph(Text(words, colours.muted)), BLANK, heading("Judges", colours)]
     start = document.focus[0] if document.focus else 0
     parts += verdict_paragraphs(detail.verdicts, colours)
     return Document(parts, (start, len(parts) - 1))

@@ -236,6 +236,17 @@ class TestConflicts:
             assert isinstance(pilot.app.screen, MainScreen)
             await until(pilot, lambda: main_screen(pilot).tree_view.key == 8)
 
+    async def test_keys_can_be_mapped(self, project: Project, bob: Client) -> None:
+        """What is said below the votes names the keys that decide."""
+        with connect(project, auditor="ann") as ann:
+            ann.set_label(2, "1")
+        bob.set_label(2, "0")
+        with project.settings_file.open("a", encoding="utf-8") as file:
+            file.write('\n[keys]\nconflict.good = "y"\n')
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "C")
+            await until(pilot, lambda: "y (good) and 0 (not good) decide" in shown(pilot))
+
     async def test_hostile_reasons(self, empty: Project) -> None:
         """Shown as text."""
         with connect(empty, auditor="\x1b[5m[/a]") as one, connect(empty, auditor="b") as two:
