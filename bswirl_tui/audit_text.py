@@ -149,8 +149,8 @@ def reveal_paragraphs(entry: Entry | None, sitting: Sitting, colours: Palette) -
         if entry.reveal.label.value != cast.value:
             yours.append(Text("not acknowledged yet", colours.muted))
         elif entry.reveal.agrees is not None:
-            agrees = entry.reveal.agrees
-            yours.append(Text("the judge agrees" if agrees else "the judge disagrees", colours.muted))
+            words = agreement_words(entry.reveal.item.detail, agrees=entry.reveal.agrees)
+            yours.append(line(words, colours.muted))
         parts.append(Paragraph(joined(yours, style=colours.faint)))
         parts += verdict_paragraphs(entry.reveal.item.detail.verdicts, colours)
         parts += _others(entry.reveal.item.detail.labels, entry.reveal.label.auditor, colours)
@@ -160,6 +160,13 @@ def reveal_paragraphs(entry: Entry | None, sitting: Sitting, colours: Palette) -
         parts.append(Paragraph(Text(words, colours.muted)))
     step = Text(clean(detail.action.text, one_line=True, limit=400), colours.muted)
     return [Paragraph(step, wrap=False), *parts]
+
+
+def agreement_words(detail: ActionDetail, *, agrees: bool) -> str:
+    """Whether the deciding judge agrees with a vote; where several judged the step, which one that is."""
+    several = len({verdict.judge for verdict in detail.verdicts if verdict.reward is not None}) > 1
+    who = f"the deciding judge {detail.action.judge}" if several else "the judge"
+    return f"{who} {'agrees' if agrees else 'disagrees'}"
 
 
 def verdict_paragraphs(verdicts: Sequence[Verdict], colours: Palette) -> list[Paragraph]:

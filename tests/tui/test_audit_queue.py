@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ from bswirl.project import Project
 from bswirl.records import Label
 from bswirl.settings.audit import DEFAULT_REASONS
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.audit_text import agreement_words
 from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
 from bswirl_tui.screens.dialogs import Confirm
@@ -240,6 +242,14 @@ class TestVotes:
             await press(pilot, "0")
             assert "You voted not good." in shown(pilot)
         assert record(bob) == [(first, "1"), (second, "skip"), (second, "0")]
+
+    def test_which_of_several_judges_agrees(self, project: Project, bob: Client) -> None:
+        """The one that decides; with a single judge there is no other."""
+        detail = bob.action(2)
+        assert agreement_words(detail, agrees=True) == "the judge agrees"
+        other = dataclasses.replace(detail.verdicts[0], judge="another", reward=1.0)
+        detail = dataclasses.replace(detail, verdicts=(*detail.verdicts, other))
+        assert agreement_words(detail, agrees=False) == "the deciding judge reference disagrees"
 
     async def test_empty_project(self, empty: Project) -> None:
         """It says why there is nothing, and a vote is none."""
