@@ -112,9 +112,14 @@ def read_judged(cursor: Cursor) -> tuple[Judged, ...]:
     low, high = row
     found = cursor.execute(_JUDGED.format(low=low, high=high)).fetchall()
     return tuple(
-        Judged(*kind, tuple(low + place for place, bit in enumerate(bits) if bit == "1"), actions)
-        for *kind, bits, actions in found
+        Judged(dataset, depth, is_answer, _judges(bits, low), actions)
+        for dataset, depth, is_answer, bits, actions in found
     )
+
+
+def _judges(bits: str, low: int) -> tuple[int, ...]:
+    """Whose bits are set, the first being that of judge `low`."""
+    return tuple(low + place for place, bit in enumerate(bits) if bit == "1")
 
 
 def read_effect(cursor: Cursor) -> Effect:
