@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -96,7 +96,7 @@ class BswirlApp(App[int]):
         self._pending: ProjectChanged | None = None
         self._refreshing: Timer | None = None
         self._said_in: KeyBar | None = None  # the newest message
-        self._typing = TypingOrder(self, self._hand_over)
+        self._typing = TypingOrder(self, self._hand_over, self._keys_refused)
         self.troubles = Troubles(self)
         self.way_back = WayBack(self)
         for theme in THEMES:
@@ -176,9 +176,26 @@ class BswirlApp(App[int]):
         *,
         failed: Callable[[BswirlError], None] | None = None,
         lane: Lane = "quick",
+        opens: bool = False,
     ) -> None:
-        """Runs `work` off the UI loop and `done` on it; a failure that nobody handles is told."""
-        self.link.request(node, key, work, done, failed or self.tell_problem, lane=lane)
+        """Runs `work` off the UI loop and `done` on it; a failure that nobody handles is told.
+
+        Where `done` opens a screen or a dialog, further keys wait for it.
+        """
+        failed = failed or self.tell_problem
+        if opens:
+            self._typing.hold((node, key))
+            done, failed = self._releasing((node, key), done), self._releasing((node, key), failed)
+        self.link.request(node, key, work, done, failed, lane=lane)
+
+    def _releasing(self, what: Hashable, callback: Callable[[T], None]) -> Callable[[T], None]:
+        def call(value: T) -> None:
+            try:
+                callback(value)
+            finally:
+                self._typing.release(what)
+
+        return call
 
     def tell_problem(self, error: BswirlError) -> None:
         """A failure in the background: a dialog, which waits while keys are votes or text."""
@@ -325,6 +342,9 @@ class BswirlApp(App[int]):
             self._said_in.key_pressed()
         self.reattaching.key_pressed()
         self.troubles.key_pressed()
+
+    def _keys_refused(self, number: int) -> None:
+        self.warn(f"What you asked for is still being read: {count(number, 'key')} not taken.")
 
     async def on_key_done(self, message: KeyDone) -> None:
         await self._typing.came_back(message.number)

@@ -38,7 +38,8 @@ class AuditEntry(ProjectScreen):
 
             return load_settings(client.project).audit, client.audit_position(), client.datasets()
 
-        self.bswirl.ask_owner(self, "audit setup", work, done, failed=self.bswirl.show_problem, lane="audit")
+        failed = self.bswirl.show_problem
+        self.bswirl.ask_owner(self, "audit setup", work, done, failed=failed, lane="audit", opens=True)
 
     def _go_on(self, found: Found) -> None:
         """Straight on at the step that an earlier start of the app left."""

@@ -325,7 +325,9 @@ class CurvesScreen(Closer):
                 self._show()
                 self._load()
 
-        self.bswirl.ask_owner(self, "runs", lambda client: client.runs(kind="train", limit=SHOWN_RUNS), read)
+        self.bswirl.ask_owner(
+            self, "runs", lambda client: client.runs(kind="train", limit=SHOWN_RUNS), read, opens=True
+        )
 
     def action_curves_moved(self) -> None:
         if self.panel is None or not self.panel.from_probe:

@@ -52,7 +52,7 @@ class Inspecting(Labelling):
             self.keep_detail(found[0])
             self.app.push_screen(TokenReader(*found, shifts))
 
-        self.bswirl.ask_owner(self, "inspect", work, done)
+        self.bswirl.ask_owner(self, "inspect", work, done, opens=True)
 
     def _read(self, what: str, paragraphs: Callable[[Found], list[Paragraph]]) -> None:
         action = self.step_here()
@@ -70,7 +70,7 @@ class Inspecting(Labelling):
             self.keep_detail(found[0])
             self.app.push_screen(Reader(f"Action {action_id}: {what}", paragraphs(found)))
 
-        self.bswirl.ask_owner(self, "inspect", work, done)
+        self.bswirl.ask_owner(self, "inspect", work, done, opens=True)
 
     def action_detail_run(self) -> None:
         outline = self.tree_view.outline

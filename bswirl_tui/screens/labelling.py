@@ -77,7 +77,9 @@ class Labelling(ProjectScreen):
                 return
             self._ask_why(f"Reason of your label {mine.value}", action, mine.value, mine.reason or "")
 
-        self.bswirl.ask_owner(self, "reason", lambda client: client.action(action.action_id), known)
+        self.bswirl.ask_owner(
+            self, "reason", lambda client: client.action(action.action_id), known, opens=True
+        )
 
     def _ask_why(self, title: str, action: Action, value: str, known: str = "") -> None:
         """Asks for a reason and labels with it; escape leaves everything as it was."""

@@ -252,7 +252,9 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.app.push_screen(Choose("Order questions by", choices, shown.sort), chosen)
 
     def action_question_dataset(self) -> None:
-        self.bswirl.ask_owner(self, "datasets", lambda client: client.datasets(), self._choose_dataset)
+        self.bswirl.ask_owner(
+            self, "datasets", lambda client: client.datasets(), self._choose_dataset, opens=True
+        )
 
     def _choose_dataset(self, datasets: list[dict[str, Any]]) -> None:
         places: list[tuple[str | None, str | None]] = [(None, None)]

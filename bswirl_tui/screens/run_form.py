@@ -260,7 +260,9 @@ class RunForm(FormOutlook, FormStart):
             else:
                 self.bswirl.say(line(f"The project knows no {name} by name yet."))
 
-        self.bswirl.ask_owner(self, "described", lambda client: described_names(client, name), found)
+        self.bswirl.ask_owner(
+            self, "described", lambda client: described_names(client, name), found, opens=True
+        )
 
     def action_form_next(self) -> None:
         self.focus_next()

@@ -117,6 +117,19 @@ class TestRecord:
         record = [(label.action_id, label.value) for label in reversed(bob.labels())]
         assert record == [(1, "0"), (4, "1"), (6, "unsure"), (5, "0"), (5, "withdrawn"), (2, "1")]
 
+    def test_a_vote_behind_the_key_that_opens_the_queue(self, project: Project, bob: Client) -> None:
+        """Both are one burst: the vote is on the step of the queue, not on that under the tree's cursor."""
+        for keys in (b"a\r", b"a1"):
+            with Terminal(project.root) as terminal:
+                terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+                terminal.press(keys)
+                terminal.wait_for(b"to judge")
+                while keys == b"a1" and not bob.labels():
+                    terminal.read(0.1)
+                terminal.press(b"\x11")
+                assert terminal.ended() == 0
+        assert [(label.value, label.draw_id is not None) for label in bob.labels()] == [("1", True)]
+
     def test_run_outlives_the_terminal(self, project: Project, bob: Client) -> None:
         """A worker has a session of its own."""
         with Terminal(project.root) as terminal:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import pytest
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from bswirl.client import Client
+from bswirl.errors import BswirlError
 from bswirl.project import Project
-from tests.tui.driving import NARROW, opened, press, until
+from bswirl_tui import typing_order
+from bswirl_tui.app import BswirlApp
+from bswirl_tui.screens.audit import AuditScreen
+from bswirl_tui.screens.audit_setup import AuditSetup
+from bswirl_tui.screens.dialogs import Ask, Problem
+from tests.tui.driving import NARROW, main_screen, opened, press, says, until
 
 
 def burst(pilot: Pilot[Any], keys: str) -> None:
@@ -42,3 +50,110 @@ class TestBurst:
             burst(pilot, "on0")
             await until(pilot, lambda: len(bob.labels()) == 1)
         assert [(label.value, label.blind) for label in bob.labels()] == [("0", True)]
+
+
+async def at_a_step(pilot: Pilot[Any]) -> int:
+    """The cursor on a step of the tree; its number."""
+    main = main_screen(pilot)
+    main.tree_view.focus()
+    await press(pilot, "j")
+    action = main.tree_view.action_here
+    assert action is not None
+    return action.action_id
+
+
+class SlowOwner:
+    """An owner that does not say where the auditor was before it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_answer, self.asked = threading.Event(), threading.Event()
+        self.error: BswirlError | None = None
+        monkeypatch.setattr(Client, "audit_position", self._wait(Client.audit_position))
+
+    def _wait(self, answer: Any) -> Any:
+        def audit_position(client: Client) -> Any:
+            self.asked.set()
+            assert self.may_answer.wait(60)
+            if self.error is not None:
+                raise self.error
+            return answer(client)
+
+        return audit_position
+
+
+class TestHeld:
+    """What a key opens may have to be read first: the keys behind it are meant for that."""
+
+    async def test_a_vote_behind_the_key_that_opens_the_queue(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "a", "enter")
+            assert isinstance(pilot.app, BswirlApp)
+            assert pilot.app.sitting is not None
+            assert pilot.app.sitting.current is not None
+            wanted = pilot.app.sitting.current.detail.action.action_id
+        owner = SlowOwner(monkeypatch)
+        async with opened(project, NARROW) as pilot:
+            under_cursor = await at_a_step(pilot)
+            burst(pilot, "a1")
+            await until_asked(pilot, owner)
+            assert bob.labels() == []
+            owner.may_answer.set()
+            await until(pilot, lambda: len(bob.labels()) == 1)
+            assert isinstance(pilot.app.screen, AuditScreen)
+        assert [(label.action_id, label.value) for label in bob.labels()] == [(wanted, "1")]
+        assert under_cursor != wanted
+
+    async def test_keys_behind_one_that_fails_go_to_what_says_so(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        owner = SlowOwner(monkeypatch)
+        owner.error = BswirlError("no disk", "buy one")
+        owner.may_answer.set()
+        async with opened(project, NARROW) as pilot:
+            await at_a_step(pilot)
+            burst(pilot, "a1")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            assert bob.labels() == []
+            await press(pilot, "escape", "1")
+            assert len(bob.labels()) == 1
+
+    async def test_an_owner_that_never_answers(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was keyed for the queue labels nothing in the tree, and keys work again."""
+        monkeypatch.setattr(typing_order, "HELD_SECONDS", 0.05)
+        owner = SlowOwner(monkeypatch)
+        async with opened(project, NARROW) as pilot:
+            under_cursor = await at_a_step(pilot)
+            burst(pilot, "a1j")
+            await until_said(pilot, "2 keys not taken")
+            assert bob.labels() == []
+            burst(pilot, "0")
+            while not bob.labels():
+                await pilot.pause(0.05)
+            owner.may_answer.set()
+            await until(pilot, lambda: isinstance(pilot.app.screen, AuditSetup))
+        assert [(label.action_id, label.value) for label in bob.labels()] == [(under_cursor, "0")]
+
+    async def test_words_of_a_reason_that_is_read_first(self, project: Project, bob: Client) -> None:
+        async with opened(project, NARROW) as pilot:
+            await at_a_step(pilot)
+            await press(pilot, "1")
+            burst(pilot, "rso 0\r")
+            await until(pilot, lambda: len(bob.labels()) == 2)
+            assert not isinstance(pilot.app.screen, Ask)
+        assert bob.labels()[0].reason == "so 0"
+
+
+async def until_asked(pilot: Pilot[Any], owner: SlowOwner) -> None:
+    while not owner.asked.is_set():
+        await pilot.pause(0.02)
+    for _ in range(3):
+        await pilot.pause()
+
+
+async def until_said(pilot: Pilot[Any], words: str) -> None:
+    while words not in says(pilot):
+        await pilot.pause(0.02)
