@@ -342,6 +342,10 @@ class BswirlApp(App[int]):
             self._said_in.key_pressed()
         self.reattaching.key_pressed()
         self.troubles.key_pressed()
+        if self.sitting is not None and any(
+            getattr(screen, "KEYS_ARE_VOTES", False) for screen in self.screen_stack
+        ):
+            self.sitting.key_pressed()
 
     def _keys_refused(self, number: int) -> None:
         self.warn(f"What you asked for is still being read: {count(number, 'key')} not taken.")

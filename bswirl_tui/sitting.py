@@ -27,7 +27,7 @@ ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
 @dataclass(slots=True)
 class _Ahead:
     item: AuditItem
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(default_factory=lambda: time.monotonic())
 
 
 class Sitting:
@@ -58,6 +58,8 @@ class Sitting:
         self.rewinding = False  # a step of an earlier sitting is on its way back
         self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
         self._refused: float | None = None  # when a key found no step on screen
+        self._reserved: float | None = None  # when the step on screen was; None: not known
+        self._key = time.monotonic()  # when the newest was pressed
         self.outbox = Outbox(ask, changed, failed)
         self._ask = ask
         self._changed = changed
@@ -167,6 +169,7 @@ class Sitting:
         current = self.current
         if current is not None and current.detail.action.action_id == action_id:
             self.current = dataclasses.replace(item, revealed=item.revealed or current.revealed)
+            self._reserved = time.monotonic()
             if current.draw_id in self.seen:
                 self.seen.add(item.draw_id)
         for place, one in enumerate(self._ahead):
@@ -180,7 +183,7 @@ class Sitting:
         if ahead.item.draw_id in self._known:
             return
         if self.current is None:
-            self._place(ahead.item)
+            self._place(ahead.item, ahead.at)
         elif first:
             self._ahead.appendleft(ahead)
         else:
@@ -204,9 +207,9 @@ class Sitting:
 
         self._ask(str(uuid.uuid4()), lambda client: client.audit_position(), came, lambda _: None)
 
-    def _place(self, item: AuditItem | None) -> None:
+    def _place(self, item: AuditItem | None, reserved: float | None = None) -> None:
         """Puts a step before the auditor."""
-        self.current = item
+        self.current, self._reserved = item, reserved
         self.reason, self.flagged = None, False
         if item is None:
             self.clock.stop()
@@ -220,8 +223,30 @@ class Sitting:
         oldest = time.monotonic() - 60 * self.options.reserve_minutes
         while self._ahead and self._ahead[0].at < oldest:
             self._ahead.popleft()
-        self._place(self._ahead.popleft().item if self._ahead else None)
+        following = self._ahead.popleft() if self._ahead else None
+        self._place(*(None, None) if following is None else (following.item, following.at))
         self._fill()
+
+    # keeping the step
+
+    def key_pressed(self) -> None:
+        """Its auditor is there."""
+        self._key = time.monotonic()
+        self.keep_step()
+
+    def keep_step(self) -> None:
+        """Reserves the step on screen anew where half the time is over and there was a key within its length.
+
+        Whether somebody else was given it meanwhile is nothing to interrupt the auditor for.
+        """
+        now, length = time.monotonic(), 60 * self.options.reserve_minutes
+        item = self.current
+        fresh = self._reserved is not None and now - self._reserved < length / 2
+        if item is None or fresh or now - self._key > length:
+            return
+        self._reserved = now
+        minutes = self.options.reserve_minutes
+        self._ask("keep", lambda client: client.audit_keep(item, minutes), lambda _: None, lambda _: None)
 
     # voting
 

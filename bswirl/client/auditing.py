@@ -60,6 +60,13 @@ class Auditing(Session):
         )
         return from_json(AuditNext, found)
 
+    def audit_keep(self, item: AuditItem, reserve_minutes: float | None = None) -> bool:
+        """Keeps an item reserved that this auditor is still at; False where somebody else has it by now."""
+        kept: bool = self.call(
+            "audit_keep", draw_id=item.draw_id, reserve_minutes=reserve_minutes, auditor=self.auditor
+        )
+        return kept
+
     def audit_label(
         self,
         item: AuditItem | int,

@@ -56,6 +56,12 @@ def audit_next(session: Session, params: Fields) -> Any:
     return AuditNext(_item(session.cursor, draw))
 
 
+def audit_keep(session: Session, params: Fields) -> Any:
+    """Keeps a step that is still on screen its auditor's; false where somebody else has it by now."""
+    draw_id = params.integer("draw_id", high=INT64)
+    return session.owner.audit_queue.keep(draw_id, _auditor(session, params), _reserve(params))
+
+
 def audit_label(session: Session, params: Fields) -> Any:
     """A vote on a step that was shown; the reply reveals everything."""
     draw_id = params.integer("draw_id", high=INT64)
@@ -75,6 +81,7 @@ def audit_label(session: Session, params: Fields) -> Any:
     }
     label = session.owner.writer.write(lambda store: vote(store, draw_id, **facts))
     session.owner.audit_queue.held.pop(draw_id, None)
+    session.owner.audit_queue.keeping.drop(draw_id)
     with snapshot(session.cursor) as cursor:
         item = _item(cursor, find_draw(cursor, draw_id))
     said = item.detail.action.judge_reward
@@ -168,9 +175,6 @@ def _request(session: Session, params: Fields) -> Request:
             for name, key in (("random", "slice"), ("repeats", "repeats"), ("overlap", "overlap"))
         )
     )
-    minutes = params.number("reserve_minutes")
-    if minutes is not None and not 0 < minutes <= 1440:
-        raise UsageError(f"{minutes} is no time to reserve a step for", "give 1 to 1440 minutes")
     blind = params.flag("blind")
     return Request(
         client_uid=_uid(params),
@@ -184,9 +188,16 @@ def _request(session: Session, params: Fields) -> Request:
         ),
         shares=shares,
         blind=True if blind is None else blind,
-        reserve=timedelta(minutes=RESERVED_MINUTES if minutes is None else minutes),
+        reserve=_reserve(params),
         ways=ways(order, shares, _rng),
     )
+
+
+def _reserve(params: Fields) -> timedelta:
+    minutes = params.number("reserve_minutes")
+    if minutes is not None and not 0 < minutes <= 1440:
+        raise UsageError(f"{minutes} is no time to reserve a step for", "give 1 to 1440 minutes")
+    return timedelta(minutes=RESERVED_MINUTES if minutes is None else minutes)
 
 
 def _item(cursor: Cursor, draw: Draw) -> AuditItem:

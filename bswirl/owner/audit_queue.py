@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -14,11 +15,20 @@ from weakref import WeakValueDictionary
 from bswirl.audit.records import Judged, Scope
 from bswirl.audit.sampling import RANDOM_ORDERS, Inclusion
 from bswirl.owner.drawing import Drawing, Request, Tables
+from bswirl.owner.keeping import Keeping
 from bswirl.owner.writer import WriterThread
 from bswirl.store.audit_orders import Frame, Head, newest_marks, read_frame, read_head
 from bswirl.store.audit_record import read_judged
 from bswirl.store.database import Cursor, utc_now
-from bswirl.store.draws import Draw, busy_actions, drawn_at_random, random_draws, random_turns
+from bswirl.store.draws import (
+    Draw,
+    busy_actions,
+    drawn_at_random,
+    find_draw,
+    is_with_another,
+    random_draws,
+    random_turns,
+)
 from bswirl.store.writing import StoreWriter
 
 if TYPE_CHECKING:
@@ -59,6 +69,7 @@ class AuditQueue:
         self._busy: set[int] = set()
         self._judged: tuple[int, tuple[Judged, ...]] | None = None  # with what was the newest verdict
         self._refreshing = threading.Event()
+        self.keeping = Keeping()
         self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw on screen
 
     def next(self, request: Request) -> tuple[Draw | None, str]:
@@ -81,6 +92,23 @@ class AuditQueue:
         if known is None or known[0] != mark:
             known = self._judged = (mark, read_judged(cursor))
         return known[1]
+
+    def keep(self, draw_id: int, auditor: str, reserve: timedelta) -> bool:
+        """Reserves a step for that much longer; False where somebody else has been given it.
+
+        Raises InputError where it was never that auditor's.
+        """
+
+        def work(store: StoreWriter) -> bool:
+            draw, now = find_draw(store.cursor, draw_id, auditor), utc_now()
+            if draw.action_id in self.keeping.actions(now, but=draw.auditor):
+                return False
+            if is_with_another(store.cursor, draw, now):
+                return False
+            self.keeping.keep(draw, now, now + reserve)
+            return True
+
+        return self._writer.write(work)
 
     def _draw(self, request: Request, tables: Tables) -> Draw | None:
         def work(store: StoreWriter) -> Draw | None:
@@ -110,6 +138,7 @@ class AuditQueue:
             self._drawn,
             self._inclusion,
             self._busy,
+            self.keeping,
         )
 
     def _is_known(self, request: Request) -> bool:
@@ -135,7 +164,8 @@ class AuditQueue:
             ):
                 head = read_head(self._cursor, *key, utc_now())
                 self._heads[key] = _Read(head, marks, began, time.monotonic() - began)
-            self._busy = busy_actions(self._cursor, utc_now())
+            now = utc_now()
+            self._busy = busy_actions(self._cursor, now) | self.keeping.actions(now)
 
     def _refresh_later(self, request: Request) -> None:
         """Reads anew on a thread of its own where there may be news, or the head runs low."""

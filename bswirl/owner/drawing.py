@@ -11,6 +11,7 @@ from typing import Any
 
 from bswirl.audit.records import DECIDED, Scope, Turn
 from bswirl.audit.sampling import RANDOM_ORDERS, REPEAT_GAP, Inclusion, Shares, Way
+from bswirl.owner.keeping import Keeping
 from bswirl.store.audit_orders import Frame, Head
 from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import (
@@ -54,6 +55,7 @@ class Tables:
     drawn: dict[Scope, set[int]]  # at random, by scope
     inclusion: Inclusion  # of all random draws
     busy: set[int]  # labelled or with somebody; may be out of date
+    keeping: Keeping
 
 
 class Drawing:
@@ -66,6 +68,7 @@ class Drawing:
         self._tables = tables
         self._rng = rng
         self._now: datetime = utc_now()
+        self._kept = tables.keeping.actions(self._now)
         self._has_met = False  # this request made its random draw before, in an attempt that was cut short
 
     def draw(self) -> Draw | None:
@@ -94,7 +97,10 @@ class Drawing:
         return self._keep(action_id, question_id, "repeat", repeats=uid)
 
     def _overlap(self) -> Draw | None:
-        others = overlappable(self._cursor, self._request.auditor, self._request.scope, self._now)
+        auditor = self._request.auditor
+        mine = self._tables.keeping.of(auditor, self._now)
+        found = overlappable(self._cursor, auditor, self._request.scope, self._now)
+        others = [(action_id, question_id) for action_id, question_id in found if action_id not in mine]
         return self._keep(*self._rng.choice(others), "overlap") if others else None
 
     def _random(self) -> Draw | None:
@@ -102,7 +108,7 @@ class Drawing:
         if self._has_met:
             return None
         scope = self._random_scope()
-        waiting = drawn_and_waiting(self._cursor, scope, self._now)
+        waiting = drawn_and_waiting(self._cursor, scope, self._now, self._kept)
         if waiting is not None:
             return self._keep(*waiting, "random", scope=scope, again=True)
         frame, drawn = self._tables.frame.at(scope.depth), self._tables.drawn[scope]
@@ -116,6 +122,7 @@ class Drawing:
             self._request.auditor in standing.words
             or any(word in DECIDED for word in standing.words.values())
             or standing.reserved
+            or action_id in self._kept
         )
         drawn.add(action_id)
         inclusion = self._tables.inclusion
@@ -186,7 +193,8 @@ class Drawing:
         return min(left)[-1] if left else scope
 
     def _is_free(self, action_id: int, question_id: int) -> bool:
-        return standing_of_action(self._cursor, action_id, question_id, self._now).is_free
+        standing = standing_of_action(self._cursor, action_id, question_id, self._now)
+        return standing.is_free and action_id not in self._kept
 
     def _met_uid(self) -> str:
         """The uid of the random draw that a request made without showing it."""

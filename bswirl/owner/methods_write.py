@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.owner.adoption import attach, register
-from bswirl.owner.audit import audit_flag, audit_label, audit_next, audit_undo
+from bswirl.owner.audit import audit_flag, audit_keep, audit_label, audit_next, audit_undo
 from bswirl.owner.certificates import certificate_add
 from bswirl.owner.selections import selection_delete, selection_save
 from bswirl.owner.session import Session
@@ -218,6 +218,7 @@ WRITING: dict[str, Callable[[Session, Fields], Any]] = {
     "label_set": _label_set,
     "label_undo": _label_undo,
     "audit_next": audit_next,
+    "audit_keep": audit_keep,
     "audit_label": audit_label,
     "audit_undo": audit_undo,
     "audit_flag": audit_flag,

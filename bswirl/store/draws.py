@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,11 +87,15 @@ def draws_by_uid(cursor: Cursor, *client_uids: str) -> list[Draw]:
     return _many(cursor, f"client_uid IN ({marks})", client_uids)
 
 
-def find_draw(cursor: Cursor, draw_id: int) -> Draw:
-    """The draw of a number. Raises InputError where nothing was shown under it."""
+def find_draw(cursor: Cursor, draw_id: int, auditor: str | None = None) -> Draw:
+    """The draw of a number. Raises InputError where nothing was shown under it, or not to that auditor."""
     found = _one(cursor, "draw_id = ? AND NOT met", [draw_id])
     if found is None:
         raise InputError(f"there is no draw {draw_id}", "ask for the next step first")
+    if auditor not in (None, found.auditor):
+        raise InputError(
+            f"draw {draw_id} is {found.auditor}'s, not {auditor}'s", "ask for a step of your own"
+        )
     return found
 
 
@@ -193,6 +197,16 @@ def standing_of_action(cursor: Cursor, action_id: int, question_id: int, now: da
     return Standing(words, reserved=len(words) < len(rows))
 
 
+def is_with_another(cursor: Cursor, draw: Draw, now: datetime) -> bool:
+    """Whether somebody else was given the action of a draw and still has time for it."""
+    row = cursor.execute(
+        "SELECT count(*) FROM audit_draws WHERE question_id = ? AND action_id = ? AND NOT met"
+        " AND expires_at > ? AND auditor <> ?",
+        [draw.question_id, draw.action_id, now, draw.auditor],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
     """All actions with a label in force or a reservation."""
     rows = cursor.execute(
@@ -203,15 +217,20 @@ def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
     return {action_id for (action_id,) in rows}
 
 
-def drawn_and_waiting(cursor: Cursor, scope: Scope, now: datetime) -> tuple[int, int] | None:
-    """An action drawn at random in a scope that has no label and is with nobody, and its question."""
+def drawn_and_waiting(
+    cursor: Cursor, scope: Scope, now: datetime, kept: Collection[int] = ()
+) -> tuple[int, int] | None:
+    """An action drawn at random in a scope that has no label and is with nobody, and its question.
+
+    Those that are `kept` are with somebody, too.
+    """
     row = cursor.execute(
         "SELECT action_id, question_id FROM audit_draws d WHERE way = 'random'"
         " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?"
         f" AND action_id NOT IN (SELECT action_id FROM labels WHERE {STANDS})"
         " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?)"
-        " ORDER BY draw_id LIMIT 1",
-        [scope.dataset, scope.depth, scope.answers, now],
+        " AND action_id NOT IN (SELECT unnest(?::BIGINT[])) ORDER BY draw_id LIMIT 1",
+        [scope.dataset, scope.depth, scope.answers, now, sorted(kept)],
     ).fetchone()
     return (row[0], row[1]) if row else None
 

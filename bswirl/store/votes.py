@@ -57,9 +57,7 @@ def vote(
     known = label_by_uid(writer.cursor, client_uid)
     if known is not None:
         return known
-    draw = find_draw(writer.cursor, draw_id)
-    if draw.auditor != auditor:
-        raise InputError(f"draw {draw_id} is {draw.auditor}'s, not {auditor}'s", "ask for a step of your own")
+    draw = find_draw(writer.cursor, draw_id, auditor)
     if action_id not in (None, draw.action_id):
         raise InputError(
             f"draw {draw_id} is of action {draw.action_id}", "name that action, or leave the draw out"

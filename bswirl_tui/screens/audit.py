@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from bswirl.audit.records import AuditPosition
     from bswirl_tui.app import BswirlApp
 
+LOOKS = 4  # in the time for which a step is reserved: whether it is to be reserved anew
+
 # What keys do while the short list of reasons is open, as the foot of the screen says; others are not taken.
 WHILE_CHOOSING = frozenset(
     ("audit_good", "audit_bad", "audit_pick", "audit_guidelines", "audit_reason", "screen_back")
@@ -89,6 +91,11 @@ class AuditScreen(AuditEntry, SubScreen):
         self.item_view.focus()
         self.guide_view.name_pane(Text(" Guidelines "))
         self._read_settings()
+        self.set_interval(max(1.0, 60 * self.sitting.options.reserve_minutes / LOOKS), self._keep_step)
+
+    def _keep_step(self) -> None:
+        if self in self.app.screen_stack:
+            self.sitting.keep_step()
 
     def on_screen_resume(self) -> None:
         if self.sitting.looked_at is None and self.sitting.current is not None:

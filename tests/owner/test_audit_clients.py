@@ -115,8 +115,14 @@ class TestExactlyOnce:
     def test_another_ones_draw_is_refused(self, ann: Client, trees: Project) -> None:
         """Nobody votes in another's name; words that are no vote are refused."""
         item = asked(ann)
-        with connect(trees, auditor="bob") as bob, pytest.raises(InputError, match="is ann's"):
-            bob.audit_label(item, "1")
+        assert ann.audit_keep(item)
+        with connect(trees, auditor="bob") as bob:
+            with pytest.raises(InputError, match="is ann's"):
+                bob.audit_label(item, "1")
+            with pytest.raises(InputError, match="is ann's"):
+                bob.audit_keep(item)
+        with pytest.raises(UsageError, match="no time to reserve"):
+            ann.audit_keep(item, 0.0)
         with pytest.raises(UsageError, match="a vote is 1, 0"):
             ann.audit_label(item, "withdrawn")
         with pytest.raises(UsageError, match="orders are"):

@@ -601,6 +601,32 @@ class TestSeveralAuditors:
         assert all(once(found) for found in firsts.values())
         assert {label.auditor for label in labels} == {"ann", "ben"}
 
+    async def test_a_step_on_screen_is_kept_while_there_are_keys(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No call while its time is young; in the tree, nothing is kept."""
+        kept: list[tuple[int, float | None]] = []
+        keep = Client.audit_keep
+
+        def noted(client: Client, item: Any, minutes: float | None = None) -> bool:
+            kept.append((item.draw_id, minutes))
+            return keep(client, item, minutes)
+
+        monkeypatch.setattr(Client, "audit_keep", noted)
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "j", "k")
+            assert kept == []
+            sitting(pilot)._reserved = None  # as for a step that an earlier start left
+            await press(pilot, "j")
+            current = sitting(pilot).current
+            assert current is not None
+            assert kept == [(current.draw_id, 10.0)]
+            await press(pilot, "escape")
+            sitting(pilot)._reserved = None
+            await press(pilot, "j")
+            assert len(kept) == 1
+
 
 class TestSetup:
     """The dialog before the queue."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import uuid
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from bswirl.errors import BswirlError
-from bswirl.owner import audit, drawing, methods_write
+from bswirl.errors import BswirlError, InputError
+from bswirl.owner import audit, audit_queue, drawing, methods_write
+from bswirl.store.database import utc_now
 from bswirl.store.fields import Fields
+from bswirl_tui import sitting as sitting_module
 from bswirl_tui.audit_text import headline, reveal_paragraphs
 from bswirl_tui.sitting import Sitting
 from bswirl_tui.themes import _PALETTES, DARK
@@ -40,6 +43,9 @@ class Peer:
 
     def audit_next(self, order: str, **params: Any) -> Any:
         return self._call(audit.audit_next, order=order, **params)
+
+    def audit_keep(self, item: Any, reserve_minutes: float) -> Any:
+        return self._call(audit.audit_keep, draw_id=item.draw_id, reserve_minutes=reserve_minutes)
 
     def audit_label(self, item: Any, value: str, **params: Any) -> Any:
         return self._call(audit.audit_label, draw_id=item.draw_id, value=value, **params)
@@ -261,7 +267,7 @@ def test_the_line_above_gives_up_what_matters_least_where_it_is_short() -> None:
 
 def come_back_after_an_hour(person: Person, owner: Any, monkeypatch: pytest.MonkeyPatch) -> Sitting:
     """A step was shown and left; its reservation is over when its auditor sits down again."""
-    now, options = audit.utc_now(), QueueOptions("unaudited", slice=0, repeats=0)
+    now, options = utc_now(), QueueOptions("unaudited", slice=0, repeats=0)
     monkeypatch.setattr(drawing, "utc_now", lambda: now - timedelta(hours=1))
     person.begin(options)
     person.deliver(lost=0)
@@ -301,6 +307,74 @@ def test_a_step_that_is_drawn_anew_while_its_vote_is_on_the_way_is_not_asked_aga
         assert sitting.current is not None
         assert sitting.current.detail.action.action_id != voted
         assert voted not in [one.item.detail.action.action_id for one in sitting._ahead]
+
+
+class Times:
+    """The time of app and owner, in seconds from when the test began."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seconds = 0.0
+        began = utc_now()
+        monkeypatch.setattr(sitting_module, "time", SimpleNamespace(monotonic=lambda: self.seconds))
+        for module in (audit, audit_queue, drawing):
+            monkeypatch.setattr(module, "utc_now", lambda: began + timedelta(seconds=self.seconds))
+
+
+TINY = QueueOptions("random", slice=0, repeats=0, reserve_minutes=0.01)
+RESERVED = 0.6  # seconds
+
+
+@pytest.mark.parametrize("order", ["random", "unaudited"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_step_on_screen_stays_reserved_while_there_are_keys(
+    is_there: bool, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times(monkeypatch)
+    with two_people(random.Random(1)) as (_, owner, (ann, bob)):
+        options = dataclasses.replace(TINY, order=order)
+        ann.begin(options)
+        ann.settle()
+        assert ann.sitting.current is not None
+        here = ann.sitting.current.detail.action.action_id
+        asked = 0
+        for place in range(40):
+            times.seconds += RESERVED / 8
+            if is_there and place % 6 == 0:
+                ann.sitting.key_pressed()
+            ann.sitting.keep_step()  # as a timer does
+            asked += len(ann.waiting)
+            ann.settle()
+        owner.audit_queue._frames.clear()
+        bob.begin(dataclasses.replace(options, reserve_minutes=10.0))
+        given = set()
+        bob.settle()
+        while bob.sitting.current is not None:
+            given.add(bob.sitting.current.detail.action.action_id)
+            bob.sitting.vote("1")
+            bob.settle()
+        assert (here not in given) == is_there
+        assert len(given) >= 29
+        assert asked <= (11 if is_there else 2)  # not more often than when half the time is over
+
+
+def test_a_step_that_somebody_else_was_given_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = Times(monkeypatch)
+    with two_people(random.Random(1)) as (_, owner, (ann, bob)):
+        found = ann.peer.audit_next("unaudited", slice=0.0, repeats=0.0, reserve_minutes=0.01)
+        assert ann.peer.audit_keep(found.item, 0.01)
+        times.seconds += 2 * RESERVED
+        owner.audit_queue._busy.clear()  # as when it is read anew
+        given = bob.peer.audit_next("unaudited", slice=0.0, repeats=0.0, reserve_minutes=0.01)
+        assert given.item.detail.action.action_id == found.item.detail.action.action_id
+        assert not ann.peer.audit_keep(found.item, 0.01)
+        times.seconds += RESERVED / 2
+        assert bob.peer.audit_keep(given.item, 0.01)
+        times.seconds += 0.9 * RESERVED
+        assert not ann.peer.audit_keep(found.item, 0.01)
+        with pytest.raises(InputError, match="is b's, not a's"):
+            ann.peer.audit_keep(given.item, 0.01)
+        times.seconds += RESERVED
+        assert ann.peer.audit_keep(found.item, 0.01)
 
 
 def test_a_key_behind_one_that_takes_back_an_earlier_label_is_refused_aloud() -> None:
