@@ -294,10 +294,21 @@ def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
     if not places or not fits:
         _log.warning("labels.jsonl: label %s is of no action in this store; left out", line.get("client_uid"))
         return 0
-    _store(writer, [{**line, "label_id": number}], places)
+    known = _without_anothers_draw(writer.cursor, line)
+    _store(writer, [{**known, "label_id": number}], places)
     writer.last_sha = line["sha"]
     writer.numbers.forget()
     return 1
+
+
+def _without_anothers_draw(cursor: Cursor, line: dict[str, Any]) -> dict[str, Any]:
+    """The line without how its label came about where its draw's number is another draw's in this store."""
+    row = cursor.execute(
+        "SELECT auditor, action_id FROM audit_draws WHERE draw_id = ?", [line.get("draw_id")]
+    ).fetchone()
+    if row is None or row == (line["auditor"], line["action_id"]):
+        return line
+    return {name: value for name, value in line.items() if name not in _FACTS}
 
 
 def _mirror_again(writer: StoreWriter, after: int) -> None:

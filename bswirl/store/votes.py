@@ -133,8 +133,14 @@ def flag(
 
 
 def draw_of(cursor: Cursor, label: Label) -> Draw | None:
-    """The draw that a label came from."""
-    return find_draw(cursor, label.draw_id) if label.draw_id is not None else None
+    """The draw that a label came from; None too where the store has lost it."""
+    if label.draw_id is None:
+        return None
+    try:
+        draw = find_draw(cursor, label.draw_id, label.auditor)
+    except InputError:
+        return None
+    return draw if draw.action_id == label.action_id else None
 
 
 def flagged_labels(cursor: Cursor, limit: int) -> list[Label]:

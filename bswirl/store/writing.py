@@ -65,7 +65,10 @@ class Numbers:
     def next(self, table: str) -> int:
         """The number for a new row of `table`."""
         if table not in self._last:
-            row = self._cursor.execute(f"SELECT max({_NUMBERED[table]}) FROM {table}").fetchone()
+            newest = f"SELECT max({_NUMBERED[table]}) FROM {table}"
+            if table == "audit_draws":  # labels outlive the draws that they name where a store is made anew
+                newest = f"SELECT greatest(({newest}), (SELECT max(draw_id) FROM label_facts))"
+            row = self._cursor.execute(newest).fetchone()
             self._last[table] = (row[0] if row else None) or 0
         self._last[table] += 1
         return self._last[table]

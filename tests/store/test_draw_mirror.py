@@ -15,6 +15,8 @@ from bswirl.audit.records import AuditRecord
 from bswirl.errors import BswirlError
 from bswirl.store.draw_mirror import recover_draws
 from bswirl.store.draws import Draw, draws_after
+from bswirl.store.labels import labels_in_force
+from bswirl.store.votes import draw_of, was_voted
 from tests.owner.auditing import ACTIONS_A_QUESTION, Desk, desk_on, grow, judge_all
 from tests.store.kit import Kit, kit_in
 
@@ -132,6 +134,43 @@ class TestMirror:
             file.write(b"nonsense\n")
         with kit_in(folder) as kit:
             assert len(draws(kit)) == 6
+
+
+class TestWithoutDraws:
+    """A store made anew from its labels alone."""
+
+    def test_a_new_draw_is_none_that_an_old_label_names(self, audited: Audited, tmp_path: Path) -> None:
+        """Else its step would pass for one voted on: shown with the judge, the vote not blind."""
+        folder, _, _ = audited
+        again = tmp_path / "again"
+        again.mkdir()
+        with kit_in(again) as kit:
+            build(kit)
+        (again / "labels.jsonl").write_bytes((folder / "labels.jsonl").read_bytes())
+        with kit_in(again) as kit, desk_on(kit) as desk:
+            assert draws(kit) == []
+            old = labels_in_force(kit.cursor, 1)[0]
+            assert old.draw_id == 4
+            assert draw_of(kit.cursor, old) is None
+            new = desk.next("ann", "unaudited")
+            assert new.draw_id > 4
+            assert not was_voted(kit.cursor, new.draw_id)
+            assert desk.vote(new).blind
+
+    def test_an_old_label_is_not_of_a_new_draw(self, audited: Audited, tmp_path: Path) -> None:
+        """Where somebody drew before the old labels were in place."""
+        folder, _, _ = audited
+        again = tmp_path / "again"
+        again.mkdir()
+        with kit_in(again) as kit:
+            build(kit)
+            with desk_on(kit) as desk:
+                new = [desk.next("bob", "unaudited") for _ in range(4)]
+        with (again / "labels.jsonl").open("ab") as file:
+            file.write((folder / "labels.jsonl").read_bytes())
+        with kit_in(again) as kit:
+            assert len(labels_in_force(kit.cursor, 10)) == 4
+            assert [was_voted(kit.cursor, draw.draw_id) for draw in new] == [False] * 4
 
 
 class TestCrashes:
