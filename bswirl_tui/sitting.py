@@ -82,6 +82,11 @@ class Sitting:
         """The step on screen."""
         return self.looked_at.item if self.looked_at is not None else self.current
 
+    def is_at(self, item: AuditItem) -> bool:
+        """Whether that step is still on screen, though it may have been drawn anew."""
+        shown = self.shown
+        return shown is not None and shown.detail.action.action_id == item.detail.action.action_id
+
     @property
     def labelled(self) -> int:
         """Steps voted on in this sitting, skipped ones left out."""

@@ -278,7 +278,7 @@ class AuditScreen(AuditEntry, SubScreen):
             return
 
         def give(words: str | None) -> None:
-            if words is None or sitting.shown is not item or sitting.looked_at is not entry:
+            if words is None or not sitting.is_at(item) or sitting.looked_at is not entry:
                 return
             words = words.strip()
             number = int(words) if words.isascii() and words.isdigit() else 0
@@ -300,8 +300,9 @@ class AuditScreen(AuditEntry, SubScreen):
             return
 
         def answered(yes: bool | None) -> None:
-            if yes and self.sitting.shown is item:
-                self.sitting.seen.add(item.draw_id)
+            here = self.sitting.shown
+            if yes and here is not None and self.sitting.is_at(item):
+                self.sitting.seen.add(here.draw_id)
                 self._open_tree(None)
 
         words = "The tree shows the judge's verdict. Your vote on this step will not count as blind."
@@ -364,7 +365,7 @@ def ask_unsent(app: BswirlApp, error: BswirlError) -> None:
     def answered(answer: str | None) -> None:
         if answer == "again":
             sitting.outbox.again()
-        elif answer == "drop":
+        elif answer == "drop" and sitting.outbox.first is first:  # else it was recorded meanwhile
             sitting.give_up()
 
     behind = len(sitting.outbox) - 1

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -537,6 +538,47 @@ class TestLosses:
             assert [entry.now.value for entry in sitting(pilot).entries] == ["1"]
             assert len(sitting(pilot).outbox) == 0
         assert [value for _, value in record(bob)] == ["1"]
+
+    async def test_giving_up_is_about_the_vote_that_was_named(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not about one that failed while the dialog was open, when the one in it had been recorded."""
+        refused = {"1": True, "0": True}
+        vote = Client.audit_label
+
+        def failing(self: Client, item: Any, value: str, **named: Any) -> Any:
+            if refused[value]:
+                raise BswirlError(f"no {value}", "wait")
+            return vote(self, item, value, **named)
+
+        monkeypatch.setattr(Client, "audit_label", failing)
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            for keys in ("1", "escape", "0", "enter"):
+                await press(pilot, keys)
+                asks = keys in ("1", "enter")
+                await until(pilot, lambda asks=asks: isinstance(pilot.app.screen, Unsent) == asks)  # type: ignore[misc]
+            refused["1"] = False
+            sitting(pilot).outbox.again()  # as when the owner is there again
+            await until(pilot, lambda: sitting(pilot).outbox.problem is not None)
+            assert [value for _, value in record(bob)] == ["1"]
+            assert "no 1" in shown(pilot)
+            await press(pilot, "d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Unsent) and "no 0" in shown(pilot))
+            refused["0"] = False
+            await press(pilot, "enter")
+        assert [value for _, value in record(bob)] == ["1", "0"]
+
+    async def test_reason_of_a_step_that_is_drawn_anew_meanwhile(self, project: Project, bob: Client) -> None:
+        async with opened(project, NARROW) as pilot:
+            await begin(pilot)
+            await press(pilot, "r", "t")
+            await typed(pilot, "why")
+            current = sitting(pilot).current
+            assert current is not None
+            sitting(pilot)._renew(replace(current, draw_id=current.draw_id))
+            await press(pilot, "enter", "0")
+        assert [(label.value, label.reason) for label in bob.labels()] == [("0", "why")]
 
     async def test_leaving_waits_for_the_last_vote(self, project: Project, bob: Client) -> None:
         """`q` right behind a vote."""
