@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bswirl.errors import BswirlError
 
 if TYPE_CHECKING:
     from bswirl.client import Client
+    from bswirl.settings.audit import AuditSettings
     from bswirl_tui.app import BswirlApp
     from bswirl_tui.screens.base import ProjectScreen
     from bswirl_tui.votes_cast import QueueOptions
@@ -118,10 +119,11 @@ def _comparison(client: Client, place: Kept) -> Opening:
 
 
 def _audit(client: Client, place: Kept) -> Opening | None:
+    from bswirl.project import load_settings
     from bswirl_tui.screens.audit import AuditScreen, new_sitting
 
     position = client.audit_position()
-    options = options_kept(place["options"], position.order)
+    options = options_kept(place["options"], position.order, load_settings(client.project).audit)
     if position.item is None or options is None:
         return None
 
@@ -137,8 +139,11 @@ def _within(_client: Client, place: Kept) -> Opening:
     return lambda app: setattr(app.screen, "kept_within", dict(place))
 
 
-def options_kept(kept: Any, order: str | None) -> QueueOptions | None:
-    """How the audit queue was set up; None where that is unknown or was for another order."""
+def options_kept(kept: Any, order: str | None, settings: AuditSettings) -> QueueOptions | None:
+    """How the audit queue was set up; None where that is unknown or was for another order.
+
+    What the set-up does not ask is as the project's settings have it now.
+    """
     if not kept:
         return None
     from bswirl_tui.audit_text import ORDERS
@@ -148,7 +153,9 @@ def options_kept(kept: Any, order: str | None) -> QueueOptions | None:
         options = made(QueueOptions, kept)
     except (TypeError, ValueError):
         return None
-    return options if options.order == order and order in ORDERS else None
+    if options.order != order or order not in ORDERS:
+        return None
+    return replace(options, reserve_minutes=settings.reserve_minutes)
 
 
 def made(kind: type[T], kept: Any) -> T:

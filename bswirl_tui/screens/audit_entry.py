@@ -55,7 +55,7 @@ class AuditEntry(ProjectScreen):
         if position.item is None or position.order not in ORDERS:
             self._ask_order(found)
             return
-        options = options_kept(self.bswirl.reattaching.audit_options, position.order)
+        options = options_kept(self.bswirl.reattaching.audit_options, position.order, settings)
         options = options or QueueOptions.usual(settings, position.order)
         self.bswirl.sitting = new_sitting(self.bswirl, options, position)
         self._show_queue()

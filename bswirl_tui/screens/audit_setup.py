@@ -72,7 +72,8 @@ class AuditSetup(Dialog[QueueOptions]):
         super().__init__("Audit", glyphs().separator.join(hint))
         self._position = position
         order = position.order if position.order in ORDERS else "random"
-        self._before = before or QueueOptions.usual(settings, order)
+        usual = QueueOptions.usual(settings, order)
+        self._before = replace(before, reserve_minutes=usual.reserve_minutes) if before else usual
         self.fields = [OptionField(option) for option in _options(sorted(set(datasets)), self._before)]
         self.add_class("setup")
 

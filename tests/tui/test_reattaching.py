@@ -393,6 +393,21 @@ class TestAudit:
             assert stack(pilot) == ["AuditScreen"]
             assert queue.bswirl.sitting is queue.sitting
 
+    @pytest.mark.parametrize("leaves", [True, False])
+    async def test_settings_were_changed(self, project: Project, tmp_path: Path, leaves: bool) -> None:
+        """What the set-up asks stays as it was answered; what it does not ask is as the settings have it."""
+        async with sitting_down(project, tmp_path) as pilot:
+            await press(pilot, "a", "enter", "1", *["q"] * leaves)
+            before = pilot.app.sitting.options  # type: ignore[attr-defined]
+        with project.settings_file.open("a") as file:
+            file.write("\n[audit]\nslice = 0.5\nreserve_minutes = 45\n")
+        async with sitting_down(project, tmp_path) as pilot:
+            if leaves:
+                await press(pilot, "a")
+            await until(pilot, lambda: stack(pilot) == ["AuditScreen"])
+            now = pilot.app.sitting.options  # type: ignore[attr-defined]
+            assert (now.slice, now.reserve_minutes) == (before.slice, 45.0)
+
     @pytest.mark.parametrize("down", [0, 4])
     async def test_memory_was_lost(self, project: Project, tmp_path: Path, down: int) -> None:
         """The order is in the record; the rest is as the settings have it."""
