@@ -48,6 +48,8 @@ def _number_of(writer: StoreWriter, client_uid: str) -> int | None:
 def _mirror_again(writer: StoreWriter, after: int) -> None:
     draws = draws_after(writer.cursor, after)
     if draws:
+        there = writer.draw_mirror.uids()
+        draws = [draw for draw in draws if draw.client_uid not in there]
         texts = action_texts(writer.cursor, {draw.action_id for draw in draws})
         writer.draw_mirror.append([draw_line(draw, texts[draw.action_id]) for draw in draws])
         writer.draw_mirror.keep()

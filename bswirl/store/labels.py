@@ -281,7 +281,9 @@ def _fact_row(line: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
-    """Stores a label that only the mirror has; 0 where it does not fit this store."""
+    """Stores a label that only the mirror has; 0 where it does not fit this store, or was there twice."""
+    if label_by_uid(writer.cursor, str(line.get("client_uid"))) is not None:
+        return 0
     content = {name: value for name, value in line.items() if name not in ("previous_sha", "sha")}
     try:
         places = _places(writer.cursor, [int(line["action_id"])])
@@ -320,7 +322,8 @@ def _mirror_again(writer: StoreWriter, after: int) -> None:
         " WHERE label_id > ? ORDER BY label_id",
         [after],
     ).fetchall()
-    writer.mirror.append([_line(row) for row in rows])
+    there = writer.mirror.uids()  # in a store made anew, old labels may have got higher numbers
+    writer.mirror.append([line for line in map(_line, rows) if line["client_uid"] not in there])
     writer.mirror.keep()
 
 

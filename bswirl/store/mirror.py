@@ -81,6 +81,10 @@ class Mirror:
         if tail:
             yield _parsed(tail)
 
+    def uids(self) -> set[str]:
+        """The uids of all lines."""
+        return {str(line.get("client_uid")) for line in self.newest_first() if line is not None}
+
     def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)

@@ -39,6 +39,16 @@ def current(kit: Kit, action_id: int = 1) -> str | None:
     return next(a.label for a in read_tree(kit.cursor, 1).actions if a.action_id == action_id)
 
 
+def store_made_anew(folder: Path) -> Path:
+    """A folder in which the same trees were read in again, without a label."""
+    other = folder / f"again {uuid.uuid4()}"
+    other.mkdir()
+    with kit_in(other) as kit:
+        kit.questions(1)
+        kit.feed(kit.run(), trajectory(1, 0, "a", "b", "Answer: 24"))
+    return other
+
+
 class TestSetting:
     def test_the_same_uid_again_is_the_same_label(self, seeded: Kit) -> None:
         """A client's retry stores nothing."""
@@ -186,6 +196,38 @@ class TestMirror:
                 pass
             again = [json.loads(line) for line in (seeded.folder / "labels.jsonl").read_bytes().splitlines()]
             assert again == [json.loads(line) for line in whole.splitlines()]
+
+    def test_lines_that_are_there_twice_count_once(self, seeded: Kit) -> None:
+        """As where copies of a mirror were put together."""
+        for value in ("1", "0", "withdrawn"):
+            seeded.label(1, value)
+        whole = (seeded.folder / "labels.jsonl").read_bytes()
+        seeded.close()
+        for copies in (whole * 2, whole + whole[: whole.index(b"\n") + 1]):
+            other = store_made_anew(seeded.folder)
+            (other / "labels.jsonl").write_bytes(copies)
+            with kit_in(other) as kit:
+                assert kit.all("SELECT value FROM labels ORDER BY label_id") == [
+                    ("1",),
+                    ("0",),
+                    ("withdrawn",),
+                ]
+
+    def test_old_labels_put_beside_new_ones_are_written_once(self, seeded: Kit) -> None:
+        """The mirror holds every label of the store, whichever came first, and no start writes more."""
+        seeded.label(1, "1")
+        seeded.label(2, "0")
+        old = (seeded.folder / "labels.jsonl").read_bytes()
+        seeded.close()
+        other = store_made_anew(seeded.folder)
+        with kit_in(other) as kit:
+            kit.label(3, "1")
+        lines = [*map(json.loads, old.splitlines()), *mirror_lines(other)]
+        (other / "labels.jsonl").write_bytes(old)
+        for _ in range(3):
+            with kit_in(other) as kit:
+                assert kit.all("SELECT action_id FROM labels ORDER BY 1") == [(1,), (2,), (3,)]
+            assert mirror_lines(other) == lines
 
     def test_labels_of_another_store_stay_out(self, seeded: Kit) -> None:
         """A mirror beside a new store: what does not fit is left in the file and not stored."""
