@@ -197,6 +197,12 @@ def standing_of_action(cursor: Cursor, action_id: int, question_id: int, now: da
     return Standing(words, reserved=len(words) < len(rows))
 
 
+def is_anothers_draw(cursor: Cursor, draw_id: int | None, auditor: str, action_id: int) -> bool:
+    """Whether that number is taken by a draw of another auditor or action, as in a store made anew."""
+    row = cursor.execute("SELECT auditor, action_id FROM audit_draws WHERE draw_id = ?", [draw_id]).fetchone()
+    return row is not None and row != (auditor, action_id)
+
+
 def is_with_another(cursor: Cursor, draw: Draw, now: datetime) -> bool:
     """Whether somebody else was given the action of a draw and still has time for it."""
     row = cursor.execute(

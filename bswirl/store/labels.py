@@ -13,6 +13,7 @@ from bswirl.records import LABEL_VALUES, Label, from_json
 from bswirl.store import in_force
 from bswirl.store.bulk import column_names, insert_rows
 from bswirl.store.database import Cursor, iso, moment, storable, utc_now
+from bswirl.store.draws import is_anothers_draw
 from bswirl.store.lookups import among, rows_for
 from bswirl.store.mirror import FIRST_SHA, chained, text_sha
 from bswirl.store.writing import StoreWriter
@@ -296,21 +297,13 @@ def _replay(writer: StoreWriter, line: dict[str, Any]) -> int:
     if not places or not fits:
         _log.warning("labels.jsonl: label %s is of no action in this store; left out", line.get("client_uid"))
         return 0
-    known = _without_anothers_draw(writer.cursor, line)
-    _store(writer, [{**known, "label_id": number}], places)
+    if is_anothers_draw(writer.cursor, line.get("draw_id"), line["auditor"], line["action_id"]):
+        content = {name: value for name, value in content.items() if name not in _FACTS}
+    shas = {name: line[name] for name in ("previous_sha", "sha")}
+    _store(writer, [{**content, **shas, "label_id": number}], places)
     writer.last_sha = line["sha"]
     writer.numbers.forget()
     return 1
-
-
-def _without_anothers_draw(cursor: Cursor, line: dict[str, Any]) -> dict[str, Any]:
-    """The line without how its label came about where its draw's number is another draw's in this store."""
-    row = cursor.execute(
-        "SELECT auditor, action_id FROM audit_draws WHERE draw_id = ?", [line.get("draw_id")]
-    ).fetchone()
-    if row is None or row == (line["auditor"], line["action_id"]):
-        return line
-    return {name: value for name, value in line.items() if name not in _FACTS}
 
 
 def _mirror_again(writer: StoreWriter, after: int) -> None:
