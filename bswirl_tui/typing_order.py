@@ -105,7 +105,9 @@ class TypingOrder:
     def _follow(self) -> None:
         self._number += 1
         target = self._app.focused or self._app.screen
-        target.post_message(KeyDone(self._number))
+        done = KeyDone(self._number)
+        done.set_sender(self._app)  # a message goes up to its sender, and no further
+        target.post_message(done)
         if self._waiting:
             self._watch()
 
