@@ -80,14 +80,15 @@ class _Worker(threading.Thread):
         super().__init__(name=f"bswirl-{name}", daemon=True)
         self._link = link
         self._jobs: deque[_Job] = deque()
+        self._answered: list[_Job] = []  # whose answers wait for their node's turn
         self._wake = threading.Condition()
         self._ended = False
         self._client: Client | None = None
 
     def put(self, job: _Job) -> None:
-        """Queues a job. One of the same node and key that still waits, or runs, will not report any more."""
+        """Queues a job. One of the same node and key that has not reported yet never will."""
         with self._wake:
-            for waiting in self._jobs:
+            for waiting in (*self._jobs, *self._answered):
                 waiting.stale |= waiting.key == job.key and waiting.node is job.node
             self._jobs.append(job)
             self._wake.notify()
@@ -112,6 +113,11 @@ class _Worker(threading.Thread):
         if self._client is not None:
             self._client.close()
 
+    def reported(self, job: _Job) -> None:
+        """Its answer has had its turn, or never gets one."""
+        with self._wake:
+            self._answered.remove(job)
+
     def _next(self) -> _Job | None:
         """The next job, which stays in the queue while it runs; None at the end."""
         with self._wake:
@@ -125,15 +131,17 @@ class _Worker(threading.Thread):
         return self._client
 
     def _carry_out(self, job: _Job) -> None:
+        with self._wake:
+            self._answered.append(job)
         try:
             result = job.work(self._connected)
         except BswirlError as error:
-            self._link.deliver(job, job.failed, error)
+            self._link.deliver(self, job, job.failed, error)
         except Exception as error:  # noqa: BLE001  (no failure of a call may end the app)
             unexpected = BswirlError(f"unexpected error: {type(error).__name__}: {error}", "try again")
-            self._link.deliver(job, job.failed, unexpected)
+            self._link.deliver(self, job, job.failed, unexpected)
         else:
-            self._link.deliver(job, job.done, result)
+            self._link.deliver(self, job, job.done, result)
 
 
 class Link:
@@ -207,12 +215,13 @@ class Link:
             worker.start()
         worker.put(job)
 
-    def deliver(self, job: _Job, callback: Callable[[Any], None], value: Any) -> None:
+    def deliver(self, worker: _Worker, job: _Job, callback: Callable[[Any], None], value: Any) -> None:
         """Brings a result to the UI loop, unless a newer request has made it stale."""
         with self._counting:
             self._open += 1
 
         def show() -> None:
+            worker.reported(job)
             try:
                 if not job.stale and not self._stop.is_set():
                     callback(value)
@@ -224,6 +233,7 @@ class Link:
         except RuntimeError:  # the loop has ended
             taken = False
         if not taken:
+            worker.reported(job)
             self.settled()
 
     def settled(self) -> None:
