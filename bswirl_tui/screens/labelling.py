@@ -53,19 +53,19 @@ class Labelling(ProjectScreen):
         self._label("unsure")
 
     def action_label_with_reason(self) -> None:
-        action = self.step_here()
+        action, question_id = self.step_here(), self._question_here()
         if action is None:
             return
 
         def chosen(value: str | None) -> None:
             if value is not None:
-                self._ask_why(f"Why {value}?", action, value)
+                self._ask_why(f"Why {value}?", action, question_id, value)
 
         self.app.push_screen(Choose(f"Label action {action.action_id}", _VALUES), chosen)
 
     def action_label_reason(self) -> None:
         """Labels stay as they were set: a new reason is a new label of the same value."""
-        action = self.step_here()
+        action, question_id = self.step_here(), self._question_here()
         if action is None:
             return
 
@@ -75,18 +75,19 @@ class Labelling(ProjectScreen):
             if mine is None:
                 self.tell("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
                 return
-            self._ask_why(f"Reason of your label {mine.value}", action, mine.value, mine.reason or "")
+            title = f"Reason of your label {mine.value}"
+            self._ask_why(title, action, question_id, mine.value, mine.reason or "")
 
         self.bswirl.ask_owner(
             self, "reason", lambda client: client.action(action.action_id), known, opens=True
         )
 
-    def _ask_why(self, title: str, action: Action, value: str, known: str = "") -> None:
+    def _ask_why(self, title: str, action: Action, question_id: int, value: str, known: str = "") -> None:
         """Asks for a reason and labels with it; escape leaves everything as it was."""
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self._set(action, value, reason.strip() or None)
+                self._set(action, question_id, value, reason.strip() or None)
 
         self.app.push_screen(Ask(title, action.text[:400], known), answered)
 
@@ -128,14 +129,16 @@ class Labelling(ProjectScreen):
     def _label(self, value: str) -> None:
         action = self.step_here()
         if action is not None:
-            self._set(action, value, None)
+            self._set(action, self._question_here(), value, None)
 
-    def _set(self, action: Action, value: str, reason: str | None) -> None:
-        client_uid = str(uuid.uuid4())
+    def _question_here(self) -> int:
+        """The number of the question on screen; 0 where there is none."""
         outline = self.tree_view.outline
-        if outline is None:
-            return
-        question_id = outline.tree.question.question_id
+        return outline.tree.question.question_id if outline is not None else 0
+
+    def _set(self, action: Action, question_id: int, value: str, reason: str | None) -> None:
+        """Labels a step of that question, which need not be on screen any more."""
+        client_uid = str(uuid.uuid4())
 
         def work(client: Client) -> tuple[Label, QuestionTree]:
             label = client.set_label(action.action_id, value, reason=reason, client_uid=client_uid)

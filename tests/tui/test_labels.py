@@ -83,6 +83,18 @@ class TestSetting:
 class TestReasons:
     """Why is optional, and can be said later."""
 
+    async def test_tree_that_changes_below_the_question_why(self, project: Project, bob: Client) -> None:
+        """The label goes to the step it was asked about, and the app goes on."""
+        async with opened(project) as pilot:
+            asked = step(pilot).action_id
+            await press(pilot, "R", "1")
+            main_screen(pilot).load_question(bob.tree("shop:q03").question.question_id)
+            await settled(pilot)
+            assert isinstance(pilot.app.screen, Ask)
+            await press(pilot, "enter")
+            assert [label.action_id for label in bob.labels()] == [asked]
+            assert f"Labelled action {asked}" in says(pilot)
+
     async def test_reason_is_added_to_a_label(self, project: Project, bob: Client) -> None:
         """As a newer label of the same value."""
         async with opened(project) as pilot:
