@@ -61,8 +61,7 @@ class Beginning(Comparing):
 
         def found(index: int | None) -> None:
             if self._query_to_come is query:  # nobody has chosen others meanwhile
-                self.list_apart = index is None
-                self.show_query(query, index or 0)
+                self.show_query(query, index or 0, apart=index is None)
 
         self.open_question(question_id)
         self.tree_view.show_words(query.search)
@@ -83,8 +82,9 @@ class Beginning(Comparing):
         self.tree_view.clear("The project's owner could not be reached.")
         self.bswirl.show_problem(error)
 
-    def show_query(self, query: Query, index: int = 0) -> None:
-        """Lists other questions."""
+    def show_query(self, query: Query, index: int = 0, *, apart: bool = False) -> None:
+        """Lists other questions, and shows the tree of the one at `index`; `apart`: the tree stays."""
         self._query_to_come = None
         if query != self.questions.query_shown:
+            self.list_apart = apart
             self.questions.reset(query, index)

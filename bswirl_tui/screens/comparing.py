@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual import on
+from textual.widgets import Input
 
 from bswirl.records import Verdict
 from bswirl_tui.candidates import Comparison
@@ -40,7 +41,8 @@ class Comparing(Finding):
         self._comparing = comparing
         self.set_class(comparing, "-comparing")
         self.query_one(Tour).show_comparing(comparing)
-        (self.compare_view if comparing else self.tree_view).focus()
+        if not isinstance(self.focused, Input):  # letters that are being typed shall not become keys
+            (self.compare_view if comparing else self.tree_view).focus()
 
     def forget_verdicts(self) -> None:
         """They may have changed: they are shown until others are read, so that no line jumps."""
@@ -57,6 +59,7 @@ class Comparing(Finding):
             group = outline.group_after(ROOT)
             if group is None:
                 self.set_comparing(False)
+                self.show_step()
             else:
                 self.tree_view.goto(group.backbone.action_id)
             return

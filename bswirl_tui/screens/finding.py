@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bswirl.errors import BswirlError
 from bswirl.records import QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.memory import Place
 from bswirl_tui.outline import ROOT
+from bswirl_tui.query import place_in
 from bswirl_tui.screens.inspecting import Inspecting
 from bswirl_tui.visits import Visit, Visits
 from bswirl_tui.widgets.question_list import QuestionList
@@ -21,6 +23,7 @@ class Finding(Inspecting):
         self.visits = Visits()
         self._land_on: Visit | None = None  # where the cursor shall go on the question that is being read
         self._enter_at: int | None = None  # 0: at its first match, -1: at its last
+        self._onward = 0  # so many questions on from one whose place in the list is being asked for
 
     @property
     def questions(self) -> QuestionList:
@@ -36,6 +39,56 @@ class Finding(Inspecting):
     def open_question(self, question_id: int) -> None:
         """Shows another question's tree, whichever the list shows."""
         raise NotImplementedError
+
+    @property
+    def off_cursor(self) -> int | None:
+        """The question on screen, where the list's cursor is not on it; None where it is."""
+        raise NotImplementedError
+
+    def go_to_question(self, index: int) -> None:
+        """Shows the question at that place of the list."""
+        raise NotImplementedError
+
+    # questions
+
+    def to_question_beside(self, direction: int, enter_at: int | None = None) -> None:
+        """Goes on from the question on screen; where that is not listed, from the list's cursor."""
+        here, query = self.off_cursor, self.questions.query_shown
+        if here is None:
+            self._go_by(self.questions.cursor, direction, enter_at)
+            return
+        index = self.questions.index_of(here)
+        if index is not None:
+            self._go_by(index, direction, enter_at)
+            return
+        self._onward += direction
+
+        def found(index: int | None) -> None:
+            onward, self._onward = self._onward, 0
+            if here != self.off_cursor or query != self.questions.query_shown or not onward:
+                return
+            if index is None:
+                index = self.questions.cursor
+                selected = self.questions.selected
+                if onward > 0 and selected is not None and selected.question_id == here:
+                    onward -= 1  # it has left the list, and the next has come to its place
+            self._go_by(index, onward, enter_at)
+
+        def failed(error: BswirlError) -> None:
+            self._onward = 0
+            self.bswirl.tell_problem(error)
+
+        self.bswirl.ask_owner(
+            self, "beside", lambda client: place_in(client, query, here), found, failed=failed
+        )
+
+    def _go_by(self, index: int, by: int, enter_at: int | None) -> None:
+        wanted = index + by
+        if 0 <= wanted < self.questions.row_count():
+            self._enter_at = enter_at
+            self.go_to_question(wanted)
+        elif enter_at is not None:
+            self.tell("No match beyond this one.")
 
     # matches
 
@@ -72,29 +125,25 @@ class Finding(Inspecting):
         outline = self.tree_view.outline
         if not self.words:
             self.tell(f"Search first: {actions.spec('question.search').key_display} and some words.")
-        elif outline is None or self.awaits_tree:
+        elif self.awaits_tree:
             self.tell("The next question is still being read: the key was not taken.")
+        elif outline is None:
+            self.tell("No question has these words.")
         elif (key := outline.match_beside(self.tree_view.key or ROOT, self.words, direction)) is not None:
             self.visits.leave()
             self.tree_view.goto(key)
         else:
-            self._to_matching_question(direction)
-
-    def _to_matching_question(self, direction: int) -> None:
-        """The list holds the questions that match, so the next of them has a match."""
-        wanted = self.questions.cursor + direction
-        if not 0 <= wanted < self.questions.row_count():
-            self.tell("No match beyond this one.")
-            return
-        self._enter_at = 0 if direction > 0 else -1
-        self.questions.cursor = wanted
+            # The list holds the questions that match, so the next of them has a match.
+            self.to_question_beside(direction, 0 if direction > 0 else -1)
 
     # arriving
 
     def arrive(self, tree: QuestionTree, *, new: bool) -> None:
         """Puts the cursor where it was meant to go, now that a tree is there."""
         land_on, self._land_on = self._land_on, None
-        enter_at, self._enter_at = self._enter_at, None
+        enter_at = self._enter_at if new else None
+        if new:
+            self._enter_at = None
         outline = self.tree_view.outline
         if land_on is not None and land_on.question_id == tree.question.question_id:
             self.tree_view.goto(land_on.key)

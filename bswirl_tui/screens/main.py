@@ -106,11 +106,17 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         def done(result: tuple[list[QuestionRow], int]) -> None:
             self.questions.set_page(query, page, *result)
             if self.questions.total == 0:
-                self.tree_view.clear(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
-                self.detail_view.show_step(None, ROOT, None)
+                if self.questions.selected is None and not self.list_apart:
+                    self._show_no_tree(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
                 self.bswirl.reattaching.reopen()
 
         self.bswirl.ask_owner(self, f"page {page}", work, done)
+
+    def _show_no_tree(self, *words: str) -> None:
+        self._wanted = None
+        self.set_comparing(False)
+        self.tree_view.clear(*words)
+        self.detail_view.show_step(None, ROOT, None)
 
     @on(QuestionList.QuestionSelected)
     def _question_selected(self, event: QuestionList.QuestionSelected) -> None:
@@ -121,12 +127,30 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
 
     @on(RowList.Chosen, "#questions")
     def _question_chosen(self) -> None:
+        row = self.questions.row(self.questions.cursor)
+        if row is not None and row.question_id != self._wanted:
+            self.questions.go_to(self.questions.cursor)
         (self.compare_view if self.comparing else self.tree_view).focus()
 
     def open_question(self, question_id: int) -> None:
         selected = self.questions.selected
         self._apart = selected.question_id if selected is not None else None
+        self.list_apart = selected is None
         self.load_question(question_id)
+
+    @property
+    def off_cursor(self) -> int | None:
+        selected, under = self.questions.selected, self.questions.row(self.questions.cursor)
+        if selected is None:
+            return None
+        if self._apart == selected.question_id != self._wanted:
+            return self._wanted
+        gone = under is not None and under.question_id != selected.question_id
+        return selected.question_id if gone else None
+
+    def go_to_question(self, index: int) -> None:
+        self._apart = None
+        self.questions.go_to(index)
 
     def load_question(self, question_id: int) -> None:
         """Reads a question's tree, to show it."""
@@ -139,6 +163,8 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.bswirl.ask_owner(self, "tree", work, self._tree_read)
 
     def _tree_read(self, found: tuple[QuestionTree, QuestionShifts]) -> None:
+        if found[0].question.question_id != self._wanted:
+            return
         new = not self.tree_view.shows(found[0])
         self.tree_view.words = self.words
         self.tree_view.show_tree(*found)
@@ -214,9 +240,8 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.questions.invalidate()
         self._details.clear()
         self.forget_verdicts()
-        outline = self.tree_view.outline
-        if outline is not None and not self.awaits_tree and change.touches(outline.tree.question.question_id):
-            self.load_question(outline.tree.question.question_id)
+        if self._wanted is not None and change.touches(self._wanted):
+            self.load_question(self._wanted)
         elif self.comparing:
             self.show_candidates()
         elif "verdicts" in change.topics and (key := self.tree_view.key):  # a certificate of its judge
@@ -279,10 +304,10 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.show_query(self.questions.query_shown.cleared())
 
     def action_question_next(self) -> None:
-        self.questions.cursor += 1
+        self.to_question_beside(1)
 
     def action_question_previous(self) -> None:
-        self.questions.cursor -= 1
+        self.to_question_beside(-1)
 
     def action_question_search(self) -> None:
         self.query_one(SearchLine).open(self.questions.query_shown.search)

@@ -72,7 +72,8 @@ class CompareView(LineView):
             self._wrapped.clear()
         if not same_group:
             self._first = 0
-        judged_now = before is not None and not before.verdicts  # what judges said came after the steps
+        said_before, said = (bool(one and one.verdicts) for one in (before, comparison))
+        judged_now = said and not said_before  # what judges said came after the steps
         self._draw(show_cursor=moved or judged_now, from_top=not same_group)
 
     def set_gold(self, shown: Gold) -> None:

@@ -104,6 +104,21 @@ class QuestionList(RowList):
         place = index % PAGE
         return page[place] if page is not None and place < len(page) else None
 
+    def index_of(self, question_id: int) -> int | None:
+        """Where a question stands, as far as its page is here."""
+        for page, rows in self._pages.items():
+            for place, row in enumerate(rows):
+                if row.question_id == question_id:
+                    return page * PAGE + place
+        return None
+
+    def go_to(self, index: int) -> None:
+        """Puts the cursor on a row and selects it, also where the cursor is there already."""
+        if index == self.cursor:
+            self._select(self.row(index))
+        else:
+            self.cursor = index
+
     def watch_cursor(self, before: int, after: int) -> None:
         super().watch_cursor(before, after)
         if before != after:

@@ -181,7 +181,7 @@ class TestHistory:
             assert here(pilot) == ("q00", first)
             assert [label.action_id for label in bob.labels()] == [first]
             await press(pilot, "J")
-            assert here(pilot)[0] == "q02"
+            assert here(pilot)[0] == "q01"
 
     async def test_moving_on_after_going_back_drops_the_rest(self, shared: Project) -> None:
         """As a browser does."""
