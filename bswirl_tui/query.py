@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bswirl.errors import InputError
@@ -32,9 +32,6 @@ SORTS: dict[str, str] = {
     "live": "live groups",
     "labelled": "labels",
 }
-
-
-PLACED_PAGE, SEARCHED = 1000, 5000  # rows that are looked through for one question
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,11 @@ class Query:
 
     def fetch(self, client: Client, offset: int, limit: int) -> tuple[list[QuestionRow], int]:
         """A page of it, and how many there are in all."""
-        return client.questions(
-            search=self.search,
-            dataset=self.dataset,
-            split=self.split,
-            filter=self.filter,
-            sort=self.sort,
-            descending=self.descending,
-            offset=offset,
-            limit=limit,
-        )
+        return client.questions(**asdict(self), offset=offset, limit=limit)
+
+    def place_of(self, client: Client, question_id: int) -> int | None:
+        """Where in it a question stands; None where it does not."""
+        return client.question_place(question_id, **asdict(self))
 
 
 def first_to_see(client: Client) -> int:
@@ -113,18 +105,6 @@ def number_of(client: Client, address: str) -> int | None:
         return client.tree(address).question.question_id
     except InputError:
         return None
-
-
-def place_in(client: Client, query: Query, wanted: int) -> int | None:
-    """Where in a narrowed or sorted list that question stands; None where it is not among the first many."""
-    for offset in range(0, SEARCHED, PLACED_PAGE):
-        page, total = query.fetch(client, offset, PLACED_PAGE)
-        numbers = [row.question_id for row in page]
-        if wanted in numbers:
-            return offset + numbers.index(wanted)
-        if offset + PLACED_PAGE >= total:
-            break
-    return None
 
 
 def place_of(client: Client, wanted: int) -> int:

@@ -72,6 +72,14 @@ class Client(Auditing):
         )
         return [from_json(QuestionRow, row) for row in page["rows"]], page["total"]
 
+    def question_place(self, question_id: int, **listing: Any) -> int | None:
+        """Where a question stands in the list that `questions` gives for the same words, from 0.
+
+        None where that list does not have it.
+        """
+        place = self.call("question_place", question_id=question_id, **listing)
+        return None if place is None else int(place)
+
     def datasets(self) -> list[dict[str, Any]]:
         """`{"dataset", "split", "questions"}` for each split of each dataset."""
         return list(self.call("datasets"))

@@ -55,18 +55,27 @@ def _stats(session: Session, _params: Fields) -> Any:
 def _questions(session: Session, params: Fields) -> Any:
     session.owner.counting.freshen()
     with snapshot(session.cursor) as cursor:
-        rows, total = queries.list_questions(
-            cursor,
-            search=params.optional_text("search") or "",
-            dataset=params.optional_text("dataset"),
-            split=params.optional_text("split"),
-            only=params.optional_text("filter") or "all",
-            sort=params.optional_text("sort") or "id",
-            descending=bool(params.flag("descending")),
-            offset=params.optional_integer("offset") or 0,
-            limit=_limit(params, 200),
-        )
+        offset, limit = params.optional_integer("offset") or 0, _limit(params, 200)
+        rows, total = queries.list_questions(cursor, offset=offset, limit=limit, **_listing(params))
     return {"rows": rows, "total": total}
+
+
+def _question_place(session: Session, params: Fields) -> Any:
+    session.owner.counting.freshen()
+    with snapshot(session.cursor) as cursor:
+        return queries.place_of_question(cursor, params.integer("question_id"), **_listing(params))
+
+
+def _listing(params: Fields) -> dict[str, Any]:
+    """Which questions a list holds, and in which order."""
+    return {
+        "search": params.optional_text("search") or "",
+        "dataset": params.optional_text("dataset"),
+        "split": params.optional_text("split"),
+        "only": params.optional_text("filter") or "all",
+        "sort": params.optional_text("sort") or "id",
+        "descending": bool(params.flag("descending")),
+    }
 
 
 def _datasets(session: Session, _params: Fields) -> Any:
@@ -234,6 +243,7 @@ def _selection(cursor: Any, kind: str, params: Fields, outcome: Outcome) -> Iter
 READING: dict[str, Callable[[Session, Fields], Any]] = {
     "stats": _stats,
     "questions": _questions,
+    "question_place": _question_place,
     "datasets": _datasets,
     "tree": _tree,
     "action": _action,

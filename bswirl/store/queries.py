@@ -41,7 +41,31 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def list_questions(
+def list_questions(cursor: Cursor, *, offset: int, limit: int, **asked: Any) -> tuple[list[QuestionRow], int]:
+    """A page of questions and how many match, from fresh statistics; what is `asked` as in `_listed`."""
+    listed, order, values = _listed(cursor, **asked)
+    total = cursor.execute(f"SELECT count(*) FROM {listed}", values).fetchone()
+    rows = cursor.execute(
+        f"SELECT question_id, dataset, split, external_id, left(text, {SHOWN_TEXT}),"
+        f" {', '.join(_COUNTS[:-1])}, mean_reward, solved FROM {listed}"
+        f" ORDER BY {order} LIMIT {int(limit)} OFFSET {int(offset)}",
+        values,
+    ).fetchall()
+    return [QuestionRow(*row) for row in rows], total[0] if total else 0
+
+
+def place_of_question(cursor: Cursor, question_id: int, **asked: Any) -> int | None:
+    """Where a question stands in that list, from 0; None where it does not."""
+    listed, order, values = _listed(cursor, **asked)
+    found = cursor.execute(
+        f"SELECT place FROM (SELECT question_id, row_number() OVER (ORDER BY {order}) - 1 AS place"
+        f" FROM {listed}) WHERE question_id = $wanted",
+        {**values, "wanted": question_id},
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def _listed(
     cursor: Cursor,
     *,
     search: str,
@@ -50,10 +74,11 @@ def list_questions(
     only: str,
     sort: str,
     descending: bool,
-    offset: int,
-    limit: int,
-) -> tuple[list[QuestionRow], int]:
-    """A page of questions and how many match, from fresh statistics. Raises UsageError on unknown words."""
+) -> tuple[str, str, dict[str, Any]]:
+    """Which questions are listed (what to say after FROM), their order, and the values of both.
+
+    Raises UsageError on unknown words.
+    """
     if only not in FILTERS:
         raise UsageError(f"`{only}` is no filter", f"filters are {', '.join(FILTERS)}")
     if sort not in SORTS:
@@ -75,14 +100,7 @@ def list_questions(
     )
     direction = "DESC" if descending else "ASC"
     order = ", ".join(f"{column} {direction} NULLS LAST" for column in SORTS[sort].split(", "))
-    total = cursor.execute(f"SELECT count(*) FROM {source} WHERE {' AND '.join(where)}", values).fetchone()
-    rows = cursor.execute(
-        f"SELECT question_id, dataset, split, external_id, left(text, {SHOWN_TEXT}),"
-        f" {', '.join(_COUNTS[:-1])}, mean_reward, solved FROM {source} WHERE {' AND '.join(where)}"
-        f" ORDER BY {order}, question_id {direction} LIMIT {int(limit)} OFFSET {int(offset)}",
-        values,
-    ).fetchall()
-    return [QuestionRow(*row) for row in rows], total[0] if total else 0
+    return f"{source} WHERE {' AND '.join(where)}", f"{order}, question_id {direction}", values
 
 
 def _with_step(cursor: Cursor, search: str) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bswirl.errors import BswirlError
 from bswirl_tui.ahead import Ahead
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.query import Query, place_in
+from bswirl_tui.query import Query
 from bswirl_tui.screens.comparing import Comparing
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Beginning(Comparing):
         self.bswirl.ask_owner(
             self,
             "place",
-            lambda client: place_in(client, query, question_id),
+            lambda client: query.place_of(client, question_id),
             found,
             failed=lambda _: found(None),
         )

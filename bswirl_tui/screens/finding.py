@@ -7,7 +7,6 @@ from bswirl.records import QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.memory import Place
 from bswirl_tui.outline import ROOT
-from bswirl_tui.query import place_in
 from bswirl_tui.screens.inspecting import Inspecting
 from bswirl_tui.visits import Visit, Visits
 from bswirl_tui.widgets.question_list import QuestionList
@@ -72,6 +71,8 @@ class Finding(Inspecting):
                 selected = self.questions.selected
                 if onward > 0 and selected is not None and selected.question_id == here:
                     onward -= 1  # it has left the list, and the next has come to its place
+                elif not 0 <= index + onward < self.questions.row_count():
+                    onward = 0
             self._go_by(index, onward, enter_at)
 
         def failed(error: BswirlError) -> None:
@@ -79,7 +80,7 @@ class Finding(Inspecting):
             self.bswirl.tell_problem(error)
 
         self.bswirl.ask_owner(
-            self, "beside", lambda client: place_in(client, query, here), found, failed=failed
+            self, "beside", lambda client: query.place_of(client, here), found, failed=failed
         )
 
     def _go_by(self, index: int, by: int, enter_at: int | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bswirl.records import ActionShift, QuestionShifts, StoredPrompt
 from bswirl.store.candidates import read_group_verdicts, read_prompt, read_question_shifts
 from bswirl.store.judges import rank_judge
-from bswirl.store.queries import list_questions
+from bswirl.store.queries import SORTS, list_questions, place_of_question
 from bswirl.store.statistics import refresh_statistics
 from tests.store.kit import Kit, branches, trajectory, verdict
 
@@ -110,3 +110,21 @@ class TestSearch:
         assert total == len(found)
         rows, total = list_questions(trees.cursor, search=words, only="all", offset=1, limit=9, **query)
         assert ([row.question_id for row in rows], total) == (found[1:], len(found))
+
+    @pytest.mark.parametrize("sort", SORTS)
+    @pytest.mark.parametrize("descending", [False, True])
+    @pytest.mark.parametrize(
+        ("words", "only"), [("", "all"), ("pens", "all"), ("", "sampled"), ("q1", "all")]
+    )
+    def test_place_of_each(self, trees: Kit, sort: str, descending: bool, words: str, only: str) -> None:
+        """As the list has it; a question that is not listed has none."""
+        refresh_statistics(trees.writer)
+        order = {"sort": sort, "descending": descending}
+        query: dict[str, Any] = {"dataset": None, "split": None, **order, "search": words, "only": only}
+        rows, total = list_questions(trees.cursor, offset=0, limit=99, **query)
+        listed = {row.question_id: place for place, row in enumerate(rows)}
+        assert len(listed) == total > 0
+        every, _ = list_questions(trees.cursor, offset=0, limit=99, **{**query, "search": "", "only": "all"})
+        for row in every:
+            place = place_of_question(trees.cursor, row.question_id, **query)
+            assert place == listed.get(row.question_id)

@@ -15,6 +15,7 @@ from bswirl.project import Project
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import Query
+from bswirl_tui.widgets.question_list import QuestionList
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, settled, until
 
@@ -54,8 +55,11 @@ class TestOnward:
             await press(pilot, key)
             assert question_here(pilot) == next_one
 
-    async def test_typed_fast(self, conflict: Project) -> None:
-        """Each key is a question on."""
+    @pytest.mark.parametrize("held", [True, False])
+    async def test_typed_fast(self, conflict: Project, monkeypatch: pytest.MonkeyPatch, held: bool) -> None:
+        """Each key is a question on, also where the owner has to say where in the list one is."""
+        if not held:
+            monkeypatch.setattr(QuestionList, "index_of", lambda *_: None)
         async with opened(conflict) as pilot:
             await press(pilot, "C", "enter")
             await pilot.press("K", "K", "K")

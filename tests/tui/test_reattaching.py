@@ -13,7 +13,6 @@ from textual.pilot import Pilot
 from bswirl.client import Client, connect
 from bswirl.errors import InputError
 from bswirl.project import Project
-from bswirl_tui import query as query_module
 from bswirl_tui import runs_text
 from bswirl_tui.app import BswirlApp
 from bswirl_tui.memory import Memory, Place
@@ -312,13 +311,10 @@ class TestList:
             await press(pilot, "n")
             assert main_screen(pilot).tree_view.key != key
 
-    async def test_question_beyond_the_list(
-        self, shared: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_question_that_is_not_in_the_list(self, shared: Project, tmp_path: Path) -> None:
         """Its tree stays on screen though the list begins elsewhere."""
-        monkeypatch.setattr(query_module, "SEARCHED", 0)
         Memory(shared.root, tmp_path).keep(
-            Place("shop:q03", 0, query={"sort": "address", "descending": True})
+            Place("shop:q03", 0, query={"search": "A shop has 2", "descending": True})
         )
         async with sitting_down(shared, tmp_path) as pilot:
             await until(pilot, lambda: main_screen(pilot).questions.selected is not None)
