@@ -26,6 +26,7 @@ class Place:
     query: dict[str, Any] = field(default_factory=dict)  # of the list of questions
     screens: list[dict[str, Any]] = field(default_factory=list)  # that were open over the main one
     audit: dict[str, Any] = field(default_factory=dict)  # how the newest sitting at the queue was set up
+    aside: dict[str, Any] = field(default_factory=dict)  # the list that escape leads back to
 
 
 class Memory:
@@ -54,6 +55,7 @@ class Memory:
             found = json.loads(self._place_file.read_text(encoding="utf-8"))
             address, key = str(found["address"]), int(found["key"])
             query, audit, screens = found.get("query"), found.get("audit"), found.get("screens")
+            aside = found.get("aside")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return Place(
@@ -63,6 +65,7 @@ class Memory:
             query if isinstance(query, dict) else {},
             [one for one in screens if isinstance(one, dict)] if isinstance(screens, list) else [],
             audit if isinstance(audit, dict) else {},
+            aside if isinstance(aside, dict) else {},
         )
 
     def keep(self, place: Place) -> None:

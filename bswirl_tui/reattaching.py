@@ -60,6 +60,7 @@ class Reattaching:
             query=asdict(app.main_screen.query_now),
             screens=before.screens if self._waits and before is not None else _described(app),
             audit=asdict(app.sitting.options) if app.sitting is not None else audit,
+            aside=app.way_back.to_keep(),
         )
 
     def keep(self) -> None:

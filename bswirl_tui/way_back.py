@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen, Screen
 
+from bswirl_tui.screens.base import ProjectScreen
+
 if TYPE_CHECKING:
+    from bswirl.client import Client
     from bswirl_tui.app import BswirlApp
     from bswirl_tui.link import ProjectChanged
+    from bswirl_tui.reopening import Opening
 
 KEPT = 3  # lists that were left for the tree, each from the tree of the one before
 
 
 @dataclass(slots=True)
 class Aside:
-    """The screens that were over the main one, the list on top."""
+    """The screens that were over the main one, the list on top; or what an earlier start kept of them."""
 
     number: int
     screens: list[Screen[Any]]
     missed: ProjectChanged | None = None  # what changed since they were set aside
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return str(getattr(self.screens[-1], "CALLED", "the list"))
+        return str(self.kept.get("called") or getattr(self.screens[-1], "CALLED", "the list"))
 
 
 class WayBack:
@@ -73,6 +79,8 @@ class WayBack:
         while self._asides[-1].number != number:
             self._forget(self._asides[-1])
         aside = self._asides.pop()
+        if aside.kept:
+            self._open_again(aside.kept["screens"])
         for screen in aside.screens:
             self._app.uninstall_screen(screen)
             self._app.push_screen(screen)
@@ -83,8 +91,45 @@ class WayBack:
 
     def leading_to(self, kind: type[Screen[Any]]) -> int | None:
         """The number of the newest list that is such a screen."""
-        found = (aside.number for aside in reversed(self._asides) if isinstance(aside.screens[-1], kind))
-        return next(found, None)
+        asides = (aside for aside in reversed(self._asides) if aside.screens)
+        return next((aside.number for aside in asides if isinstance(aside.screens[-1], kind)), None)
+
+    # over a restart
+
+    def to_keep(self) -> dict[str, Any]:
+        """The newest list, as JSON; nothing where it cannot be opened again without more ado."""
+        if not self._asides:
+            return {}
+        aside = self._asides[-1]
+        if aside.kept:
+            return dict(aside.kept)
+        places = [screen.place() if isinstance(screen, ProjectScreen) else None for screen in aside.screens]
+        again = all(place is not None and place["screen"] != "audit" for place in places)
+        return {"called": aside.name, "screens": places} if again else {}
+
+    def remember(self, kept: Mapping[str, Any]) -> int | None:
+        """Takes in what an earlier start kept; returns the list's number."""
+        places = kept.get("screens")
+        if not isinstance(places, list) or not places or not all(isinstance(one, dict) for one in places):
+            return None
+        self._number += 1
+        self._asides.append(Aside(self._number, [], kept=kept))
+        return self._number
+
+    def _open_again(self, places: list[dict[str, Any]]) -> None:
+        def work(client: Client) -> list[Opening]:
+            from bswirl_tui.reopening import openings
+
+            found = openings(client, places)
+            return found if len(found) == len(places) else []
+
+        def done(found: list[Opening]) -> None:
+            for opening in found:
+                opening(self._app)
+            if not found:
+                self._app.warn("That list is not there any more.")
+
+        self._app.ask_owner(self._app, "way back", work, done)
 
     def missed(self, change: ProjectChanged) -> None:
         """Notes what the screens that are set aside have to read anew."""

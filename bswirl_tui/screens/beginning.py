@@ -46,6 +46,7 @@ class Beginning(Comparing):
         query = Query()
         if place is not None and question_id is not None:
             self.land(question_id, place)
+            self.visits.leave(self.bswirl.way_back.remember(place.aside))
             self.bswirl.tell_where()
             query = Query.from_kept(place.query)
         if query == Query() or question_id is None:

@@ -336,6 +336,57 @@ class TestList:
         assert Query.from_kept({"filter": "odd", "sort": ["id"], "search": 3, "descending": "yes"}) == Query()
 
 
+class TestWayBack:
+    """Escape in the tree leads back to the list from which the step was opened."""
+
+    @pytest.mark.parametrize(
+        ("size", "keys", "name"),
+        [
+            (NARROW, ("C", "j", "j", "enter"), "conflicts"),
+            (WIDE, ("M", "j", "space", "k", "enter", "j", "j", "enter", "K", "t"), "both answers"),
+        ],
+        ids=["conflicts", "pair"],
+    )
+    async def test_after_a_restart(
+        self, rich: Project, tmp_path: Path, size: tuple[int, int], keys: tuple[str, ...], name: str
+    ) -> None:
+        """As often as one starts again before."""
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await press(pilot, *keys)
+            assert f"back to {name}" in says(pilot)
+            tree = seen(pilot)
+            await press(pilot, "escape")
+            screens, before = stack(pilot), seen(pilot)
+            await press(pilot, keys[-1])
+        for _ in range(2):
+            async with sitting_down(rich, tmp_path, size) as pilot:
+                await until(pilot, lambda: seen(pilot) == tree)
+        async with sitting_down(rich, tmp_path, size) as pilot:
+            await until(pilot, lambda: seen(pilot) == tree)
+            await press(pilot, "escape")
+            await until(pilot, lambda: stack(pilot) == screens and seen(pilot) == before)
+            assert main_screen(pilot).bswirl.way_back.newest is None
+
+    async def test_list_that_is_not_there_any_more(self, shared: Project, tmp_path: Path) -> None:
+        """It says so, and one stays in the tree."""
+        gone = {"called": "moved most", "screens": [{"screen": "moved", "run": 99, "step": None}]}
+        Memory(shared.root, tmp_path).keep(Place("shop:q03", 0, aside=gone))
+        async with sitting_down(shared, tmp_path) as pilot:
+            await press(pilot, "escape")
+            assert stack(pilot) == []
+            assert "not there any more" in says(pilot)
+            await press(pilot, "j")
+            assert "back to" not in says(pilot)
+
+    @pytest.mark.parametrize("aside", [{"screens": "odd"}, {"screens": []}, {"screens": [3]}, {"called": 1}])
+    async def test_what_nobody_understands(
+        self, shared: Project, tmp_path: Path, aside: dict[str, Any]
+    ) -> None:
+        Memory(shared.root, tmp_path).keep(Place("shop:q03", 0, aside=aside))
+        async with sitting_down(shared, tmp_path) as pilot:
+            assert main_screen(pilot).bswirl.way_back.newest is None
+
+
 class TestAudit:
     """The queue goes straight on."""
 
