@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.binding import BindingType
@@ -21,7 +22,9 @@ from bswirl_tui.widgets.row_list import RowList
 KEPT_PAGES = 30
 WIDE = 46  # cells from which the address has a column
 WIDER = 64
-ADDRESS = 14
+WIDE_NUMBERS, WIDER_NUMBERS = 15, 27  # cells of the numbers before it
+ADDRESS = 14  # cells that it has at least
+LEAST_TEXT = 10  # cells of a question's words that no address takes
 
 
 class QuestionList(RowList):
@@ -54,6 +57,7 @@ class QuestionList(RowList):
         self._pages: dict[int, list[QuestionRow]] = {}
         self._asked: set[int] = set()
         self._wanted: int | None = None
+        self._longest = 0  # cells of the longest address that was read
 
     # filling
 
@@ -65,6 +69,7 @@ class QuestionList(RowList):
         self._pages.clear()
         self._asked.clear()
         self._wanted = index
+        self._longest = 0
         self.rows_changed()
         self._ask(index // PAGE)
 
@@ -83,6 +88,8 @@ class QuestionList(RowList):
         if query != self.query_shown:
             return
         self._pages[page] = rows
+        longest = max((cell_len(line(row.address).plain) for row in rows), default=0)
+        self._longest = max(self._longest, longest)
         while len(self._pages) > KEPT_PAGES:
             farthest = max(self._pages, key=lambda kept: abs(kept - page))
             del self._pages[farthest]
@@ -175,7 +182,13 @@ class QuestionList(RowList):
         if width < WIDE:
             return Text(f"  {signs.live} mean question", colours.muted)
         more = " dead solved" if width >= WIDER else ""
-        return Text(f" live mean  lab{more} {'question':<{ADDRESS}} text", colours.muted)
+        cells = self._address_cells(width)
+        return Text(f" live mean  lab{more} {'question':<{cells}} text", colours.muted)
+
+    def _address_cells(self, width: int) -> int:
+        """What the longest address takes, as far as the question's words can spare it."""
+        before = WIDE_NUMBERS if width < WIDER else WIDER_NUMBERS
+        return max(ADDRESS, min(self._longest, width - before - 2 - LEAST_TEXT))
 
     def draw_row(self, index: int, width: int) -> Text:
         row = self.row(index)
@@ -200,7 +213,7 @@ class QuestionList(RowList):
             solved = f"{row.solved}/{row.trajectories}" if row.trajectories else glyphs().unjudged
             text.append(_number(row.dead_groups, 5), colours.muted)
             text.append(f"{solved:>7}", colours.good if row.solved else colours.muted)
-        address = fit_end(line(row.address, colours.muted), ADDRESS)
+        address = fit_end(line(row.address, colours.muted), self._address_cells(width))
         question = line(row.text, "" if row.samples else colours.muted, limit=width)
         return (
             Text(end="").append_text(text).append(" ").append_text(address).append(" ").append_text(question)

@@ -8,6 +8,7 @@ from bswirl.client import connect
 from bswirl.project import Project
 from bswirl_tui.gold import Gold
 from bswirl_tui.outline import ROOT
+from bswirl_tui.query import Query
 from bswirl_tui.screens.dialogs import Choose
 from tests.tui import content
 from tests.tui.driving import (
@@ -297,6 +298,32 @@ class TestQuestions:
             assert questions.row(500) is None
             assert questions.selected == last
             assert "A shop has 1001 boxes" in shown(pilot)
+
+
+class TestAddresses:
+    """Where there is room, ids stand whole."""
+
+    @pytest.mark.parametrize(
+        ("dataset", "shown_as"),
+        [
+            ("a_dataset", "a_dataset:q01 "),
+            ("some_dataset_1", " some_dataset_1:q01 "),
+            ("d" * 40, "ddddd:q01 "),
+        ],
+    )
+    async def test_longest_of_the_list(self, empty: Project, dataset: str, shown_as: str) -> None:
+        """And some of the question's words stay beside the longest."""
+        with connect(empty) as client:
+            client.import_questions([content.question(1, dataset=dataset), content.question(2)])
+        async with opened(empty, WIDE) as pilot:
+            questions = main_screen(pilot).questions
+            header, long, short = lines_of(questions)[:3]
+            assert shown_as in long
+            assert "A shop ha" in long
+            assert header.index("text") == long.index("A shop") == short.index("A shop")
+            questions.reset(Query(search="shop:"))
+            await settled(pilot)
+            assert lines_of(questions)[0].index("text") == 31
 
 
 class TestLayout:
