@@ -170,14 +170,20 @@ class Finding(Inspecting):
 
     # history
 
+    def here(self) -> Visit | None:
+        """What is on screen; None where that is not what is wanted there."""
+        outline, key = self.tree_view.outline, self.tree_view.key
+        if outline is None or key is None or self.awaits_tree or self._land_on is not None:
+            return None
+        return Visit(outline.tree.question.question_id, key, self.comparing)
+
     def seen(self) -> None:
         """Notes what is on screen."""
-        outline, key = self.tree_view.outline, self.tree_view.key
-        if outline is not None and key is not None and not self.awaits_tree and self._land_on is None:
-            question = outline.tree.question
-            self.visits.see(Visit(question.question_id, key, self.comparing))
+        visit, outline = self.here(), self.tree_view.outline
+        if visit is not None and outline is not None:
+            self.visits.see(visit)
             self.show_ways()
-            self.bswirl.reattaching.see(Place(question.address, key, self.comparing))
+            self.bswirl.reattaching.see(Place(outline.tree.question.address, visit.key, visit.comparing))
 
     def action_view_back(self) -> None:
         self._travel(-1)

@@ -24,6 +24,7 @@ from bswirl_tui.screens.dialogs import Choice, Choose
 from bswirl_tui.screens.runs_entry import RunsEntry
 from bswirl_tui.state import AppState
 from bswirl_tui.text import count
+from bswirl_tui.visits import Visit
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.compare_view import CompareView
 from bswirl_tui.widgets.detail import DetailView
@@ -56,6 +57,7 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self._wanted: int | None = None  # the question whose tree is on screen or on its way
         self._apart: int | None = None  # what the list had selected when another question was opened
         self._details: OrderedDict[int, ActionDetail] = OrderedDict()
+        self._before_search: tuple[Visit | None, int] = (None, 0)  # what was on screen, the list's cursor
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state)
@@ -310,16 +312,24 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.to_question_beside(-1)
 
     def action_question_search(self) -> None:
+        self._before_search = self.here(), self.questions.cursor
         self.query_one(SearchLine).open(self.questions.query_shown.search)
 
     @on(SearchLine.Changed)
     def _search_changed(self, event: SearchLine.Changed) -> None:
         self.tree_view.show_words(event.words)
-        self.show_query(replace(self.questions.query_shown, search=event.words))
+        query, (before, index) = self.questions.query_shown, self._before_search
+        wanted = replace(query, search=event.words)
+        if not event.given_up or before is None:
+            self.show_query(wanted)
+        elif wanted != query:
+            self.show_query(wanted, index, apart=True)
+            self.open_step(before.question_id, before.key, comparing=before.comparing)
 
     @on(SearchLine.Closed)
-    def _search_closed(self) -> None:
-        self.to_first_match()
+    def _search_closed(self, event: SearchLine.Closed) -> None:
+        if not event.given_up:
+            self.to_first_match()
         self.tell_of_search()
         panes = (self.compare_view, self.questions, self.tree_view)
         next(pane for pane in panes if pane.display).focus()

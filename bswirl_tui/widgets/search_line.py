@@ -26,12 +26,17 @@ class SearchLine(Horizontal):
     class Changed(Message):
         """Other words are searched for."""
 
-        def __init__(self, words: str) -> None:
+        def __init__(self, words: str, *, given_up: bool = False) -> None:
             super().__init__()
             self.words = words
+            self.given_up = given_up  # they are those from before
 
     class Closed(Message):
         """The line is hidden again."""
+
+        def __init__(self, *, given_up: bool) -> None:
+            super().__init__()
+            self.given_up = given_up
 
     def __init__(self, placeholder: str = "words in a question or its steps") -> None:
         super().__init__()
@@ -69,14 +74,14 @@ class SearchLine(Horizontal):
     def action_give_up(self) -> None:
         with self.prevent(Input.Changed):
             self.query_one(Input).value = self._before
-        self._search()
-        self._close()
+        self.post_message(self.Changed(self._before, given_up=True))
+        self._close(given_up=True)
 
     def _search(self) -> None:
         self.post_message(self.Changed(self.query_one(Input).value.strip()))
 
-    def _close(self) -> None:
+    def _close(self, *, given_up: bool = False) -> None:
         if self._pause is not None:
             self._pause.stop()
         self.display = False
-        self.post_message(self.Closed())
+        self.post_message(self.Closed(given_up=given_up))

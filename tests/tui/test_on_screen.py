@@ -177,6 +177,27 @@ class TestReading:
             assert main.tree_view.key == last
 
 
+class TestSearchGivenUp:
+    """Escape leads back to where one was."""
+
+    @pytest.mark.parametrize("keys", [("J", "j"), ("J", "J", "enter"), ("C", "enter")])
+    async def test_question_and_step(self, conflict: Project, keys: tuple[str, ...]) -> None:
+        """Also beside siblings, and where the question was opened from another list."""
+        async with opened(conflict) as pilot:
+            main = main_screen(pilot)
+            await press(pilot, *keys)
+            before = question_here(pilot), main.tree_view.key, main.comparing, main.questions.cursor
+            await press(pilot, "slash")
+            main.query_one(Input).value = "2*3"
+            await until(pilot, lambda: main.questions.total == 1)
+            await press(pilot, "escape")
+            after = question_here(pilot), main.tree_view.key, main.comparing, main.questions.cursor
+            assert after == before
+            assert main.focused is (main.compare_view if main.comparing else main.questions)
+            await press(pilot, "J")
+            assert question_here(pilot) == f"q0{int(str(before[0])[1:]) + 1}"
+
+
 class TestSearchBesideSiblings:
     """While candidates stand side by side."""
 
