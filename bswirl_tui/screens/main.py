@@ -335,6 +335,10 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         next(pane for pane in panes if pane.display).focus()
 
     def action_view_gold(self) -> None:
+        if (
+            self.comparing and (key := self.tree_view.key) is not None
+        ):  # hidden, it may be at another question
+            self.detail_view.show_step(self.tree_view.outline, key, self._details.get(key))
         self.detail_view.toggle_gold()
         self.compare_view.set_gold(self.detail_view.show_gold)
 

@@ -218,6 +218,39 @@ class TestSearchBesideSiblings:
             assert main.focused is not None
             assert main.focused.display
 
+    async def test_gold_solution_is_this_question_s(self, project: Project, bob: Client) -> None:
+        """Whether it can be seen as the dataset has it does not depend on the question one came from."""
+        plain = content.placed(40)
+        asked = replace(plain.question, solution="It has no notes.")
+        bob.import_samples([replace(plain, question=asked)], "plain")
+        async with opened(project) as pilot:
+            main = main_screen(pilot)
+            main.load_question(bob.tree("shop:q40").question.question_id)
+            await settled(pilot)
+            await press(pilot, "enter")
+            main.load_question(bob.tree("shop:q00").question.question_id)
+            await settled(pilot)
+            await press(pilot, "s", "s")
+            assert main.comparing
+            assert "2*3=<<2*3=6>>6 pens" in main.compare_view.plain
+
+    async def test_no_verdicts_and_a_change(self, shared: Project) -> None:
+        """What one has scrolled to stays in sight."""
+        async with opened(shared, (80, 12)) as pilot:
+            main = main_screen(pilot)
+            await press(pilot, "enter")
+            action = main.tree_view.action_here
+            assert action is not None
+            main._verdicts[action.state_id] = {}
+            main.show_candidates()
+            main.compare_view.jump(99)
+            await settled(pilot)
+            before = main.compare_view.scroll_offset.y
+            assert before > main.compare_view._layout.focus[0]
+            main.show_candidates()
+            await settled(pilot)
+            assert main.compare_view.scroll_offset.y == before
+
     async def test_question_without_steps(self, shared: Project) -> None:
         """Its own words are in the pane beside the tree."""
         async with opened(shared) as pilot:
