@@ -116,7 +116,9 @@ class Finding(Inspecting):
 
     def tell_of_search(self) -> None:
         """Says how to go on once the words are typed."""
-        if self.words:
+        if self.words and self.questions.total == 0:
+            self.tell(f"Nothing matches; {actions.spec('question.clear').key_display} shows all questions.")
+        elif self.words:
             on, back, everything = (actions.spec(name).key_display for name in _SEARCH_KEYS)
             self.tell(
                 f"{on} goes to the next step with these words, {back} back; {everything} shows all questions."

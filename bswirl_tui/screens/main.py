@@ -111,6 +111,8 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
                 if self.questions.selected is None and not self.list_apart:
                     self._show_no_tree(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
                 self.bswirl.reattaching.reopen()
+                if not self.query_one(SearchLine).display:  # closed before its answer came
+                    self.tell_of_search()
 
         self.bswirl.ask_owner(self, f"page {page}", work, done)
 

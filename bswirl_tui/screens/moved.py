@@ -13,13 +13,15 @@ from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.state import AppState
-from bswirl_tui.text import count, fit, line, signed
+from bswirl_tui.text import count, fit_end, line, signed
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 from bswirl_tui.widgets.row_list import RowList
 
 SHOWN_ACTIONS = 200
 WIDE = 110  # cells from which the question has a column
+ADDRESS = 16  # cells of it
+WIDER = 160  # cells from which it has twice as many
 
 
 class MovedList(RowList):
@@ -60,7 +62,7 @@ class MovedList(RowList):
         ]
 
     def draw_header(self, width: int) -> Text:
-        asked = f"{'question':<16} " if width >= WIDE else ""
+        asked = f"{'question':<{_address(width)}} " if width >= WIDE else ""
         return Text(f"  change    shift R tokens action {asked}step", palette(self.app).muted)
 
     def draw_row(self, index: int, width: int) -> Text:
@@ -75,8 +77,12 @@ class MovedList(RowList):
             (f" {row['n_tokens'] or 0:>6} {row['action_id']:>6} ", colours.muted),
         )
         if width >= WIDE:
-            text.append_text(fit(line(row["address"], limit=60), 16)).append(" ")
+            text.append_text(fit_end(line(row["address"]), _address(width))).append(" ")
         return text.append_text(line(row["text"], limit=width))
+
+
+def _address(width: int) -> int:
+    return 2 * ADDRESS if width >= WIDER else ADDRESS
 
 
 class MovedScreen(SubScreen):

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from bswirl.errors import UsageError
 from bswirl.launch import Option, default_of
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import clean, line
+from bswirl_tui.text import clean, fit, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.entry import NameEntry
 
@@ -59,13 +59,16 @@ class Choices(Widget, can_focus=True):
                 text.append(f"[{word}]", colours.accent + colours.strong)
             else:
                 text.append(f"[{word}]", colours.strong)
-        hidden = self._hidden()
-        return text[hidden:] if hidden else text
+        hidden, width = self._hidden(), self.content_size.width
+        if hidden:
+            text = Text(glyphs().ellipsis, colours.muted).append_text(text[hidden + 1 :])
+        return fit(text, width) if width and len(text.plain.rstrip()) > width else text
 
     def _hidden(self) -> int:
-        """How many cells are cut off on the left, for the chosen word to be seen."""
+        """How many cells are cut off on the left, for the chosen word, and a sign of more, to be seen."""
         end = sum(len(word) + 2 for word in self.words[: self.chosen + 1])
-        return max(0, end - self.content_size.width) if self.content_size.width else 0
+        more = self.chosen + 1 < len(self.words)
+        return max(0, end + more - self.content_size.width) if self.content_size.width else 0
 
     @property
     def value(self) -> str:

@@ -174,7 +174,7 @@ class TestHistory:
             assert "Nothing was seen after this." in says(pilot)
 
     async def test_labels_go_to_what_is_on_screen(self, project: Project, bob: Client) -> None:
-        """After going back, the list's own question is not what is labelled."""
+        """After going back it is the question before that is labelled, and the next one is the next to it."""
         async with opened(project) as pilot:
             first = here(pilot)[1]
             await press(pilot, "J", "left_square_bracket", "0")

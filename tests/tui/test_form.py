@@ -197,6 +197,27 @@ def form_is_busy(pilot: Pilot[Any]) -> bool:
     return any(isinstance(screen, RunForm) and screen._starting for screen in pilot.app.screen_stack)
 
 
+class TestChoices:
+    """A few words side by side, in as much room as there is."""
+
+    async def test_where_they_are_cut_off_that_shows(self, project: Project) -> None:
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "x", "t")
+            assert " swirl [bswirl] sft  swirl-on\u2026" in shown(pilot)
+            field(pilot, "objective").editor.focus()
+            await press(pilot, "right")
+            assert "[sft]" in shown(pilot)
+            await press(pilot, "right")
+            assert "\u2026" in shown(pilot).split("[swirl-onpolicy]")[0].splitlines()[-1]
+            assert "swirl [bswirl] sft  swirl-onpolicy" in await self._wide(pilot)
+
+    async def _wide(self, pilot: Pilot[Any]) -> str:
+        field(pilot, "objective").editor.choose("bswirl")  # type: ignore[union-attr]
+        await pilot.resize_terminal(*WIDE)
+        await settled(pilot)
+        return shown(pilot)
+
+
 class TestSelections:
     """What is trained, by a name that others may have given it."""
 

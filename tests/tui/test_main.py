@@ -266,6 +266,7 @@ class TestQuestions:
             assert "No question fits." in shown(pilot)
             assert "No tree: no question fits." in shown(pilot)
             assert main_screen(pilot).tree_view.outline is None
+            assert "Nothing matches; c shows all questions." in says(pilot)
             await press(pilot, "c")
             assert main_screen(pilot).tree_view.outline is not None
 
@@ -280,6 +281,21 @@ class TestQuestions:
             await press(pilot, "K", "K")
             assert main.tree_view.outline.tree.question.external_id == "q91"
             assert "No steps yet." in shown(pilot)
+
+    async def test_goes_on_from_a_question_opened_from_elsewhere(self, empty: Project) -> None:
+        """Far from the pages that are held as well as near."""
+        with connect(empty) as client:
+            client.import_questions([content.question(number) for number in range(1000)])
+        async with opened(empty) as pilot:
+            main = main_screen(pilot)
+            questions = main.questions
+            assert questions.row(900) is None
+            for wanted in (901, 3):  # the numbers of the questions in places 900 and 2
+                main.open_question(wanted)
+                await settled(pilot)
+                await press(pilot, "J")
+                assert main.tree_view.outline is not None
+                assert main.tree_view.outline.tree.question.question_id == wanted + 1
 
     async def test_pages_come_when_they_are_in_sight(self, empty: Project) -> None:
         """Of a thousand questions only those around the cursor are held."""
