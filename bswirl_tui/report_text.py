@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from bswirl_tui.text import BLANK, Paragraph, clean, count, fit, fit_end, headin
 from bswirl_tui.themes import Palette
 
 _COLUMNS = (4, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
+_BETWEEN = re.compile(r"(?<=\d)–(?=-?\d)")  # what stands between the ends of an interval
 _JUDGE_CELLS = (16, 28)  # narrow, wide
 _WIDE = 120
 _CELL_ACTIONS = {
@@ -141,8 +143,10 @@ def matrix(row: ReportRow, colours: Palette) -> list[Paragraph]:
 
 
 def _signs(words: str) -> str:
-    """With the signs that this terminal shows."""
-    return words.replace("–", glyphs().dash).replace("→", ">") if glyphs().dash == "-" else words
+    """With the signs that this terminal shows; a hyphen between the ends of an interval would be a minus."""
+    if glyphs().dash != "-":
+        return words
+    return _BETWEEN.sub(",", words).replace("–", "-").replace("→", ">")
 
 
 def table_paragraphs(report: Report, colours: Palette) -> list[Paragraph]:

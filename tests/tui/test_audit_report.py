@@ -10,9 +10,12 @@ from textual.pilot import Pilot
 
 from bswirl.audit.records import Conflict
 from bswirl.audit.report import CELLS, GROUPINGS, VOTES, make_report, row_items
+from bswirl.audit.tables import percent, plain
+from bswirl.certificates import Estimate
 from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.records import Label
+from bswirl_tui import glyphs, report_text
 from bswirl_tui.audit_text import conflict_sides
 from bswirl_tui.report_text import who
 from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems, CellScreen
@@ -163,6 +166,17 @@ class TestReport:
             found = {cell: len(row_items(record, row, cell, votes=votes)) for cell in CELLS}
             assert found == row.cells
             assert sum(found.values()) > 0
+
+
+def test_in_ascii_no_hyphen_stands_between_the_ends_of_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a minus it would be read as one."""
+    negative, share = Estimate(-0.08, -0.45, -0.32), Estimate(0.5, 0.25, 0.75)
+    monkeypatch.setattr(report_text, "glyphs", lambda: glyphs.UNICODE)
+    assert report_text._signs(plain(negative)) == "-0.08 (-0.45–-0.32)"
+    monkeypatch.setattr(report_text, "glyphs", lambda: glyphs.ASCII)
+    assert report_text._signs(plain(negative)) == "-0.08 (-0.45,-0.32)"
+    assert report_text._signs(percent(share)) == "50.0 (25.0,75.0)"
+    assert report_text._signs("–") == "-"
 
 
 def conflict(*votes: tuple[str, str]) -> Conflict:
