@@ -389,7 +389,8 @@ class TestTyping:
                 entry.editor.focus()
                 await settled(pilot)
                 row = next(row for row in shown(pilot).splitlines() if row.startswith(f" {entry.label} "))
-                assert not row.rstrip(" ▁▂▃▄▅▆▇█").endswith("…")
+                beside = row[entry.query_one(".note").region.x :]
+                assert not beside.rstrip(" ▁▂▃▄▅▆▇█").endswith("…")
                 assert entry.about in " ".join(shown(pilot).split())
 
 
