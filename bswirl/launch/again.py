@@ -28,12 +28,13 @@ def options_again(run: Run) -> dict[str, Any]:
             "`bswirl generate --until-live` starts such rounds",
         )
     known = {option.name for option in options_of(run.kind)}
+    on_test = run.kind == "train" and select.get("split") == "test"
     named = config.get("selection")
     if isinstance(named, dict) and named.get("name"):
         select = {name: value for name, value in select.items() if name not in SELECTION_FIELDS}
         settings["selection"] = named["name"]
     found = {name: value for name, value in {**select, **settings}.items() if name in known}
-    if run.kind == "train" and select.get("split") == "test":
+    if on_test:
         found["allow_test"] = True
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 

@@ -15,6 +15,7 @@ from bswirl.launch.requests import RunRequest, policies_json
 from bswirl.project import Project
 from bswirl.records import Run, from_json, to_json
 from bswirl.runs.folder import RunFolder
+from bswirl.selections import Selection
 from bswirl.serving.budget import Budget
 from bswirl.serving.calls import CostLimitError
 from bswirl.serving.ledger import Spending
@@ -63,6 +64,16 @@ class TestOptions:
         saved = {"selection": {"name": "good", "filter": "process"}}
         run = run_of(make_request("train", project, values), **saved)
         assert command_again(run) == "bswirl train --objective bswirl --policy smollm2 --selection good"
+
+    def test_saved_selection_of_the_test_split_stays_allowed(self, project: Project) -> None:
+        """Else the same command would be refused."""
+        values = {"objective": "bswirl", "policy": "smollm2", "split": "test", "allow_test": True}
+        run = run_of(
+            make_request("train", project, values),
+            selection={"name": "hard", **Selection(split="test").to_json()},
+        )
+        words = "bswirl train --objective bswirl --policy smollm2 --selection hard --allow-test"
+        assert command_again(run) == words
 
     def test_what_has_no_options(self, project: Project) -> None:
         """Imports, and rounds that lean on others."""
