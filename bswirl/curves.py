@@ -50,21 +50,37 @@ def save_csv(path: Path, curves: Iterable[tuple[int, Mapping[str, Points]]], *, 
 
     Raises InputError where there is a file of that name and `replace` is not said, or it cannot be written.
     """
-    made = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
+        made = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a" if replace else "x").close()  # takes the name, or fails where another has it
+        taken = _take(path, replace=replace)
         try:
             with made.open("w", encoding="utf-8", newline="") as file:
                 lines = write_csv(file, curves)
             made.replace(path)
+        except BaseException:
+            if taken:
+                path.unlink(missing_ok=True)
+            raise
         finally:
             made.unlink(missing_ok=True)
     except FileExistsError as error:
         raise InputError(f"there is a file {path} already", "choose another name") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+    except (OSError, ValueError) as error:  # ValueError: no name, or one with a zero byte
         raise InputError(f"cannot write {path}: {error}", "choose another place") from error
     return lines
+
+
+def _take(path: Path, *, replace: bool) -> bool:
+    """Takes the name, or raises where another has it; whether there was no such file before."""
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        if not replace:
+            raise
+        path.open("a").close()  # whether it may be written at all
+        return False
+    return True
 
 
 def free_path(path: Path) -> Path:

@@ -48,6 +48,20 @@ class TestFiles:
         with pytest.raises(InputError):
             save_csv(tmp_path / name, [(1, CURVES)], replace=True)
 
+    @pytest.mark.parametrize("replace", [False, True])
+    def test_what_could_not_be_written_leaves_nothing(self, tmp_path: Path, replace: bool) -> None:
+        """No empty file, and one of before as it was."""
+        path = tmp_path / "a.csv"
+        if replace:
+            path.write_text("mine")
+        with pytest.raises(InputError, match="cannot write"):
+            save_csv(path, [(1, {"a\ud800": [(1, 1.0)]})], replace=replace)
+        assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == replace * [
+            ("a.csv", "mine")
+        ]
+        with pytest.raises(InputError, match="cannot write"):
+            save_csv(Path("/"), [(1, CURVES)], replace=True)
+
     def test_free_name(self, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"
         assert free_path(path) == path

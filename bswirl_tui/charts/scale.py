@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 LABEL = 7  # cells of a tick's label
 _MOST = 1e306  # beyond it, differences of two values would overflow
+_LEAST = 1e-290  # of a span: what is nearer to each other is one value
 _ROUND_ENDS = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 
@@ -35,8 +36,8 @@ def linear(values: Iterable[float], ticks: int) -> Scale:
     """A scale around finite values, of about as many ticks; its ends are round and seldom move."""
     known = [min(_MOST, max(-_MOST, value)) for value in values] or [0.0]
     low, high = min(known), max(known)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        margin = abs(high) / 10 or 1.0
+    if high - low <= max(_LEAST, 1e-12 * max(abs(low), abs(high))):
+        margin = abs(high) / 10 if abs(high) > _LEAST else 1.0
         low, high = low - margin, high + margin
     step = round_step((high - low) / max(1, ticks))
     half = step / 2

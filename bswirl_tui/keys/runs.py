@@ -128,7 +128,7 @@ RUNNING: tuple[ActionSpec, ...] = (
             ("curves.right", "l right", "right", "Move the cursor to the points after.", 0, False),
             ("curves.far_left", "H", "far left", "Move the cursor ten columns back.", 0, False),
             ("curves.far_right", "L", "far right", "Move the cursor ten columns on.", 0, False),
-            ("curves.first", "g home", "first", "Move the cursor to the first step.", 0, False),
+            ("curves.first", "g home", "first", "Move the cursor to the panel's first point.", 0, False),
             ("curves.newest", "G end", "newest", "Let the cursor go; values are the newest again."),
             ("curves.next", "tab", "panel", "Go to the next panel.", 0, False),
             ("curves.previous", "shift+tab", "panel before", "Go to the panel before.", 0, False),

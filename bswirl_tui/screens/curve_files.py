@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +44,8 @@ class CurveFiles(SubScreen):
         def answered(name: str | None) -> None:
             if name is None or not name.strip():
                 return
-            path = root / Path(name.strip()).expanduser()
-            if not path.exists():
+            path = root / expanded(name.strip())
+            if not os.path.lexists(path):
                 self._write(path, panel, run_ids, replace=False)
                 return
 
@@ -76,6 +77,14 @@ def read_panel(
         metrics = client.metrics(run_id)
         found.append((run_id, {name: metrics[name] for name in panel.metrics if name in metrics}))
     return found
+
+
+def expanded(name: str) -> Path:
+    """A path as it was typed, with the home folder for `~`, where that is anybody's."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # nobody is called so: a name like any other
+        return Path(name)
 
 
 def file_name(panel: PanelSpec, run_ids: Sequence[int]) -> str:

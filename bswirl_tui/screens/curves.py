@@ -17,7 +17,7 @@ from bswirl.records import Run
 from bswirl_tui import actions
 from bswirl_tui.charts.heading import NAME, Head
 from bswirl_tui.charts.panels import PanelSpec, filtered, panels_of
-from bswirl_tui.charts.series import RunCurves
+from bswirl_tui.charts.series import RunCurves, Series
 from bswirl_tui.charts.view import MOST_RUNS, View, letters_of, newest_step, whole_window
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
@@ -201,19 +201,29 @@ class CurvesScreen(Closer):
             return
         at = newest if self.view.cursor is None else self.view.cursor
         wanted = at + columns * self.grid.steps_a_column
-        curves = [
+        curves = self._curves_of(panel)
+        if columns < 0:
+            before = [point[0] for curve in curves if (point := curve.at(min(wanted, at - 1))) is not None]
+            self.view.cursor = max(before, default=min(at, self._first_step))
+        else:
+            beyond = [step for curve in curves if (step := curve.after(max(wanted, at + 1))) is not None]
+            self.view.cursor = min(beyond) if beyond else None
+        self._show()
+
+    def _curves_of(self, panel: PanelSpec) -> list[Series]:
+        """The curves of a panel that have points."""
+        return [
             curve
             for run in self.curves
             for trace in panel.traces
             if (curve := run.series.get(trace.metric)) is not None and len(curve)
         ]
-        if columns < 0:
-            before = [point[0] for curve in curves if (point := curve.at(min(wanted, at - 1))) is not None]
-            self.view.cursor = max(before, default=min(curve.steps[0] for curve in curves) if curves else 0)
-        else:
-            beyond = [step for curve in curves if (step := curve.after(max(wanted, at + 1))) is not None]
-            self.view.cursor = min(beyond) if beyond else None
-        self._show()
+
+    @property
+    def _first_step(self) -> int:
+        """Of the focused panel's points; where it has none, of all steps."""
+        curves = self._curves_of(self.panel) if self.panel is not None else []
+        return min((curve.steps[0] for curve in curves), default=whole_window(self.curves)[0])
 
     def action_curves_left(self) -> None:
         self._move_cursor(-1)
@@ -228,7 +238,7 @@ class CurvesScreen(Closer):
         self._move_cursor(10)
 
     def action_curves_first(self) -> None:
-        self.view.cursor = whole_window(self.curves)[0]
+        self.view.cursor = self._first_step
         self._show()
 
     def action_curves_newest(self) -> None:
@@ -301,12 +311,13 @@ class CurvesScreen(Closer):
         def answered(pattern: str | None) -> None:
             if pattern is None:
                 return
+            pattern = pattern.strip()
             try:
                 name_pattern(pattern)
             except BswirlError as error:
                 self.bswirl.show_problem(error)
                 return
-            self.view.pattern = pattern.strip()
+            self.view.pattern = pattern
             self._show()
 
         words = "A regular expression; empty shows all. For example: shift|kl"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from bswirl.client import Client, connect
 from bswirl.project import Project
@@ -120,7 +121,9 @@ class TestPanels:
             assert isinstance(pilot.app.screen, Problem)
             await press(pilot, "enter", "slash", *["backspace"] * 20, "q", "q", "enter")
             assert "No curve fits the filter" in shown(pilot)
-            await press(pilot, "slash", "backspace", "backspace", "enter")
+            await press(pilot, "slash", "backspace", "backspace", "k", "l", "backslash", "space", "enter")
+            assert isinstance(pilot.app.screen, Problem)  # as it is kept, without the space, it is none
+            await press(pilot, "enter", "slash", *["backspace"] * 20, "enter")
             assert len(screen._panels) == 11
 
 
@@ -157,6 +160,10 @@ class TestReading:
             assert screen.view.cursor == 110
             await press(pilot, "g", "h", "h")
             assert screen.view.cursor == 10
+            await press(pilot, "shift+tab", "shift+tab", "g", "tab", "tab")
+            assert screen.view.cursor == 1  # before this panel's first point
+            await press(pilot, "h")
+            assert screen.view.cursor == 1
             await press(pilot, "G", "l")
             assert screen.view.cursor is None
 
@@ -493,6 +500,28 @@ class TestFiles:
             await show_curves(pilot)
             await press(pilot, "w", "enter")
             await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+
+    @pytest.mark.parametrize("name", ["x" * 300 + ".csv", "/", "."])
+    async def test_name_that_no_file_can_have(self, shared: Project, bob: Client, name: str) -> None:
+        """Too long, none at all, a folder: said, and the app goes on."""
+        async with opened(shared) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "w", *["backspace"] * 60)
+            pilot.app.screen.query_one(Input).value = name
+            await press(pilot, "enter")
+            if isinstance(pilot.app.screen, Confirm):
+                await press(pilot, "y")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            assert "cannot write" in shown(pilot)
+
+    async def test_a_tilde_before_nobody_is_a_name(self, project: Project, bob: Client) -> None:
+        trained(bob, project.root.parent / "away", steps=3)
+        async with opened(project) as pilot:
+            await show_curves(pilot)
+            await press(pilot, "w")
+            pilot.app.screen.query_one(Input).value = "~nobody-here/loss.csv"
+            await press(pilot, "enter")
+            await until(pilot, lambda: (project.root / "~nobody-here" / "loss.csv").exists())
 
 
 class TestHostile:

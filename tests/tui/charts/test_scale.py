@@ -36,6 +36,13 @@ class TestLinear:
         for value in (0.0, 2.0, -1e9, 1e16):
             assert linear([value, value], 4).place(value) == pytest.approx(0.5, abs=0.26)
 
+    def test_values_a_hair_apart_are_one(self) -> None:
+        """Down to the smallest float, of which no half can be made."""
+        for high in (5e-324, 1e-310, 1e-300):
+            scale = linear([0.0, high], 3)
+            assert scale.low < 0 < scale.high
+            assert all(len(tick_label(tick, scale)) <= 7 for tick in scale.ticks)
+
 
 class TestLogarithmic:
     """Values above 0 by their logarithm."""
