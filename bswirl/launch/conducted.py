@@ -17,6 +17,7 @@ from bswirl.launch.requests import make_request
 from bswirl.launch.rounds import Rounds, UntilLive, check_rule
 from bswirl.launch.rounds_record import LOG_NAME, RoundsWork, read_record, under_way
 from bswirl.launch.scope import scope_prefix
+from bswirl.launch.selected import with_selection
 from bswirl.launch.start import cancel_run
 from bswirl.project import Project
 from bswirl.records import LIVE_STATUSES
@@ -75,6 +76,7 @@ def checked_command(client: Client, project: Project, kind: str, values: Mapping
     request = make_request(kind, project, options)
     if rule:
         check_rule(client, project, request, UntilLive(**rule))
+    with_selection(client, request)
     return form_command(kind, values)
 
 

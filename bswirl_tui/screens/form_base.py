@@ -10,7 +10,7 @@ from bswirl_tui.screens.base import SubScreen
 from bswirl_tui.state import AppState
 from bswirl_tui.widgets.fields import OptionField
 
-_NAMED = ("policy", "judge", "prompt", "dataset")  # whose values an error may name
+_NAMED = ("policy", "judge", "prompt", "dataset", "selection")  # whose values an error may name
 
 
 class FormBase(SubScreen):
@@ -51,7 +51,7 @@ class FormBase(SubScreen):
 
     def blame(self, error: BswirlError) -> bool:
         """Whether the error is about one of the fields, by its flag or its value; that one says so then."""
-        words = [word.strip("':,;") for word in error.message.split()]
+        words = [word.strip("`':,;") for word in error.message.split()]
         by_flag = (field for field in self.fields if field.option.flag in words)
         named = (field for field in self.fields if field.option.name in _NAMED and field.value)
         by_value = (field for field in named if str(field.value) in words)

@@ -73,6 +73,7 @@ class RunForm(FormOutlook, FormStart):
 
     def _fill_in(self) -> None:
         """Fills in what was given, the objective first, since other defaults follow from it."""
+        self._offer_selections()
         for field in sorted(self.fields, key=lambda field: field.option.name != "objective"):
             value = self._given.get(field.option.name)
             if field.option.name == "objective" and value is not None:
@@ -97,12 +98,16 @@ class RunForm(FormOutlook, FormStart):
 
     def _saved_read(self, found: list[SavedSelection]) -> None:
         self._saved = {saved.name: saved for saved in found}
-        field = self.field("selection")
+        if self._given.get("selection") in self._saved:
+            del self._given["selection"]
+        self._offer_selections()
+        self._describe_selection()
+
+    def _offer_selections(self) -> None:
+        """The saved ones, and one that was given: that it is gone must not mean that all is trained on."""
+        field, given = self.field("selection"), self._given.get("selection")
         if field is not None:
-            field.suggest(list(self._saved))
-            if self._given.get("selection") in self._saved:
-                field.fill(str(self._given.pop("selection")))
-            self._describe_selection()
+            field.suggest([*self._saved, *([str(given)] if given is not None else [])])
 
     def _describe_selection(self) -> None:
         """What the chosen selection is, and a moment later what it leaves."""
@@ -110,7 +115,7 @@ class RunForm(FormOutlook, FormStart):
         saved = self._saved.get(str(field.value)) if field is not None else None
         if field is None or saved is None:
             if field is not None:
-                field.describe("")
+                field.describe("there is none of this name" if field.value else "")
             return
         field.describe(saved.selection.words)
 

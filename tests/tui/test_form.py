@@ -262,6 +262,26 @@ class TestSelections:
             assert chosen.value is None
             assert "--selection" not in command(pilot)
 
+    async def test_clone_of_a_run_on_one_that_is_gone(self, project: Project, bob: Client) -> None:
+        """Trains on nothing else: the name stays until another is chosen, and neither starts nor is copied."""
+        async with opened(project) as pilot:
+            values = {"objective": "bswirl", "policy": "smollm2", "selection": "gone"}
+            made = RunForm(pilot.app.state, "train", values)  # type: ignore[attr-defined]
+            await pilot.app.push_screen(made)
+            assert field(pilot, "selection").value == "gone"  # before anything was read
+            await until(pilot, lambda: field(pilot, "selection").about == "there is none of this name")
+            assert command(pilot).endswith(" --selection gone")
+            await press(pilot, "ctrl+y")
+            await until(pilot, lambda: field(pilot, "selection").problem)
+            assert not pilot.app.clipboard
+            await press(pilot, "ctrl+s")
+            await until(pilot, lambda: not form_is_busy(pilot))
+            assert "there is no selection" in field(pilot, "selection").problem
+            assert field(pilot, "selection").editor.has_focus
+            assert bob.runs(kind="train") == []
+            await press(pilot, "left")
+            assert "--selection" not in command(pilot)
+
     async def test_beside_what_it_says(self, project: Project, bob: Client) -> None:
         """A filter beside a name is a contradiction, said before anything starts."""
         bob.save_selection("good", Selection(filter="process"))
