@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ BUILTIN = {
     EMBEDDED: "SmolLM2-135M-Instruct, fetched once; sampled with a two-shot chat in front",
     DEMO: "SmolLM2-135M-Instruct with the shipped warm-start adapter",
 }
+_NAMED_TRAINED = 6  # of what training runs made, in an error
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -200,8 +202,45 @@ def _checked_model(name: str, project: Project | None) -> str:
         raise InputError(f"{name}: no such model folder", "give a Hugging Face model folder or a hub id")
     if _HUB_ID.fullmatch(name):
         return name
-    known = ", ".join(policy_names(project))
-    raise UsageError(f"unknown policy {name}", f"known: {known}; or a model folder or a hub id (org/name)")
+    raise UsageError(f"unknown policy {name}", _known_words(name, project))
+
+
+def _known_words(name: str, project: Project | None) -> str:
+    """Which policies there are, and which of them was perhaps meant."""
+    names, trained = policy_names(project), trained_names(project)
+    folded = {known.lower(): known for known in (*trained, *names)}
+    meant = difflib.get_close_matches(name.lower(), folded, 1)
+    words = f"did you mean {folded[meant[0]]}? " if meant else ""
+    words += f"known: {', '.join(names)}{_trained_words(trained)}"
+    return f"{words}; or a model folder or a hub id (org/name)"
+
+
+def _trained_words(trained: Sequence[str]) -> str:
+    more = [f"and {len(trained) - _NAMED_TRAINED} more"] if len(trained) > _NAMED_TRAINED else []
+    return f"; trained here: {', '.join([*trained[:_NAMED_TRAINED], *more])}" if trained else ""
+
+
+def trained_names(project: Project | None) -> list[str]:
+    """What training runs of the project made, as policies are named, newest first; and their best steps."""
+    if project is None:
+        return []
+    numbers = {int(path.name) for path in project.runs_folder.glob("[0-9]*") if path.name.isdecimal()}
+    found = []
+    for number in sorted(numbers, reverse=True):
+        folder = project.run_folder(number)
+        kept = [end for name, end in (("adapter", ""), ("best", "/best")) if (folder / name).is_dir()]
+        for base in _trained_bases(folder) if kept else ():
+            found += [f"{base}@{number}{end}" for end in kept]
+    return found
+
+
+def _trained_bases(folder: Path) -> list[str]:
+    """The policies that a run's config says it trained; none where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return [str(name) for name in config["policies"]] if config["kind"] == "train" else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
@@ -215,7 +254,7 @@ def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
     if project is None:
         raise UsageError(f"{base}@{run} needs a project", "name one with -p DIR")
     folder = project.run_folder(int(number))
-    trained = _trained_spec(folder, base, number)
+    trained = _trained_spec(folder, base, number, project)
     if (trained.model, len(trained.adapters)) != (spec.model, len(spec.adapters)):
         raise InputError(
             f"run {number} trained another {base} than the one of today ({trained.model}, not {spec.model})",
@@ -245,12 +284,13 @@ def _no_adapter(run: str, which: str) -> InputError:
     )
 
 
-def _trained_spec(folder: Path, base: str, run: str) -> PolicySpec:
+def _trained_spec(folder: Path, base: str, run: str, project: Project) -> PolicySpec:
     """The policy that training run `run` started from, which must be `base`."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"there is no run {run} in this project", "see `bswirl runs list`") from error
+        remedy = f"see `bswirl runs list`{_trained_words(trained_names(project))}"
+        raise InputError(f"there is no run {run} in this project", remedy) from error
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder / 'config.json'} cannot be read: {error}", "the run's folder is damaged"

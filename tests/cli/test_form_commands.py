@@ -1,4 +1,4 @@
-"""The command line that a form shows says the same as the form: the command reads it back, option by option."""
+"""The command line that a form shows says what the form does: the command reads it back."""
 
 from __future__ import annotations
 

@@ -99,6 +99,31 @@ class TestNames:
             resolve_policy(name, project)
         assert "smollm2, demo" in str(raised.value)
 
+    def test_an_unknown_name_lists_what_was_trained_and_what_was_perhaps_meant(
+        self, project: Project
+    ) -> None:
+        """Newest first, also best steps; runs without an adapter and other runs are none."""
+        base = {"smollm2": PolicySpec("smollm2", "smollm2").to_json()}
+        make_adapter(make_run(project, 7, policies=base) / "best")
+        make_run(project, 12, policies=base)
+        make_run(project, 13, policies=base, adapter=False)
+        make_run(project, 14, policies=base, kind="evaluate")
+        (project.runs_folder / "15" / "adapter").mkdir(parents=True)
+        trained = "known: smollm2, demo; trained here: smollm2@12, smollm2@7, smollm2@7/best"
+        for name, meant in (("Smolm2", "smollm2"), ("dem", "demo"), ("smollm2-12", "smollm2@12")):
+            with pytest.raises(UsageError) as raised:
+                resolve_policy(name, project)
+            assert (
+                raised.value.remedy
+                == f"did you mean {meant}? {trained}; or a model folder or a hub id (org/name)"
+            )
+        with pytest.raises(InputError, match=r"there is no run 1 .*; trained here: smollm2@12, smollm2@7, "):
+            resolve_policy("smollm2@1", project)
+        for number in range(20, 26):
+            make_run(project, number, policies=base)
+        with pytest.raises(UsageError, match="smollm2@20, and 3 more; or"):
+            resolve_policy("else", project)
+
     def test_a_missing_folder_is_bad_input(self, tmp_path: Path) -> None:
         """A path that is none is said to be none."""
         with pytest.raises(InputError, match="no such model folder"):

@@ -263,7 +263,7 @@ class TestSelections:
             assert "--selection" not in command(pilot)
 
     async def test_clone_of_a_run_on_one_that_is_gone(self, project: Project, bob: Client) -> None:
-        """Trains on nothing else: the name stays until another is chosen, and neither starts nor is copied."""
+        """Trains on nothing else: the name stays till another is chosen, and neither starts nor is copied."""
         async with opened(project) as pilot:
             values = {"objective": "bswirl", "policy": "smollm2", "selection": "gone"}
             made = RunForm(pilot.app.state, "train", values)  # type: ignore[attr-defined]
@@ -272,7 +272,7 @@ class TestSelections:
             await until(pilot, lambda: field(pilot, "selection").about == "there is none of this name")
             assert command(pilot).endswith(" --selection gone")
             await press(pilot, "ctrl+y")
-            await until(pilot, lambda: field(pilot, "selection").problem)
+            await until(pilot, lambda: bool(field(pilot, "selection").problem))
             assert not pilot.app.clipboard
             await press(pilot, "ctrl+s")
             await until(pilot, lambda: not form_is_busy(pilot))
