@@ -6,7 +6,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -179,14 +180,21 @@ def read_record(path: Path) -> RoundsRecord:
 
 
 def rounds_of(project: Project) -> list[RoundsWork]:
-    """All works of rounds in the project's folder, newest first; one that cannot be read is left out."""
+    """All works of rounds in the project's folder, newest first; one that cannot be read is left out.
+
+    A record is read again only where its file is another than at the last look.
+    """
     found = []
     for path in project.state_folder.glob(f"{_PREFIX}*.json"):
         try:
-            record = read_record(path)
-            known = bool(record.options)  # earlier versions did not note them
-            if known and (record.runs or lock_holder(record.lock_file) is not None):
-                found.append(_seen(record))
+            file = path.stat()
+            work = _read_work(path, (file.st_ino, file.st_mtime_ns, file.st_size))
+            if work.status == "lost":  # or under way: its process tells
+                conducted = lock_holder(path.with_suffix(".lock")) is not None
+                work = replace(work, status="running" if conducted else "lost")
+            known = bool(work.options)  # earlier versions did not note them
+            if known and (work.stages or work.status == "running"):
+                found.append(work)
         except (OSError, InputError, ValueError, TypeError, AttributeError):
             continue
     return sorted(found, key=lambda work: (max(work.stages, default=0), work.begun), reverse=True)
@@ -199,8 +207,14 @@ def under_way(lock_file: Path) -> BswirlError:
     return InputError(f"these rounds are under way already: {who}", "cancel them there, or wait")
 
 
-def _seen(record: RoundsRecord) -> RoundsWork:
-    status: Any = record.status or ("running" if lock_holder(record.lock_file) is not None else "lost")
+@lru_cache(maxsize=4096)
+def _read_work(path: Path, _file: tuple[int, int, int]) -> RoundsWork:
+    """What a record says that was found as that file; `lost` where it does not say how the work ended.
+
+    Raises as `read_record`.
+    """
+    record = read_record(path)
+    status: Any = record.status or "lost"
     return RoundsWork(
         name=str(record.options.get("policy") or ""),
         status=status,
@@ -212,5 +226,5 @@ def _seen(record: RoundsRecord) -> RoundsWork:
         rounds=tuple(from_json(Round, done) for done in record.rounds),
         begun=record.begun,
         ended=record.ended,
-        path=record.path,
+        path=path,
     )

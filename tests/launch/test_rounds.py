@@ -12,7 +12,9 @@ import pytest
 from bswirl import launch
 from bswirl.client import Client, connect, stop_owner
 from bswirl.errors import BswirlError, CancelledError, InputError, UsageError
+from bswirl.launch import rounds_record
 from bswirl.launch.rounds import spending_of
+from bswirl.launch.rounds_record import read_record
 from bswirl.project import Project
 from bswirl.records import NewQuestion
 from tests.generation.chat import QUESTIONS, solve
@@ -172,6 +174,34 @@ class TestRecord:
             assert [found.status for found in launch.rounds_of(project)] == ["running"]
             with pytest.raises(InputError, match="under way already: process"):
                 rounds(client, project).run()
+
+    def test_a_record_is_read_again_only_where_it_changed(
+        self, client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Lists look every few seconds; whether its process lives is asked each time."""
+        work = rounds(client, project)
+        work._finish_round(1)
+        read: list[Path] = []
+
+        def counted(path: Path) -> rounds_record.RoundsRecord:
+            read.append(path)
+            return read_record(path)
+
+        monkeypatch.setattr(rounds_record, "read_record", counted)
+        assert [len(found.rounds) for found in launch.rounds_of(project)] == [1]
+        read.clear()
+        assert [found.status for found in launch.rounds_of(project)] == ["lost"]
+        assert read == []
+        with work.record.conducted():
+            assert [found.status for found in launch.rounds_of(project)] == ["running"]
+            assert len(read) == 1  # its beginning is noted
+            work._finish_round(2)
+            assert [len(found.rounds) for found in launch.rounds_of(project)] == [2]
+            assert len(read) == 2
+        work.record.finish("over")
+        for _ in range(3):
+            assert [found.status for found in launch.rounds_of(project)] == ["done"]
+        assert len(read) == 3
 
     def test_a_failure_is_kept(self, client: Client, project: Project, server: FaultServer) -> None:
         server.faults = lambda _request: status(404, "no such model")
