@@ -14,8 +14,10 @@ from bswirl_tui.charts.scale import shown
 from bswirl_tui.glyphs import glyphs
 
 Piece = Sequence[tuple[str, str]]  # texts and the names of their styles; a piece is never broken
-DIGITS = (4, 3, 2, 2)  # of values, from the longest wording to the shortest
+DIGITS = (4, 3, 2, 2, 2)  # of values, from the longest wording to the shortest
 SHORTEST = len(DIGITS) - 1
+BARE = 3  # the first wording without intervals
+HIDDEN = {BARE: "intervals hidden", SHORTEST: "[] hidden"}  # which it says
 NUMBER, INTERVAL = 7, 18  # cells of a value and of an interval, in the shorter wordings
 STEP, SMOOTHED = 5, 8  # and of a step beside them, and of a smoothed value
 MARGIN = 1
@@ -60,6 +62,8 @@ def put_head(
         ]
         said += [[(f"@{step:,}", "muted")] for step in apart]  # said once where it is the same for all
         said += [[(note[level > 1], "warn")] for note in notes]
+        if level in HIDDEN and any(point is not None and point.interval is not None for point in points):
+            said.append([(HIDDEN[level], "warn")])
         laid = list(islice(_laid(title, room, said, canvas.width, 2 if level < 2 else 1), rows + 1))
         if len(laid) <= rows or level == SHORTEST:
             break
@@ -111,7 +115,7 @@ def _read_out(line: Line, point: Stored | None, step: int | None, level: int, *,
     drawn = line.drawn(point.step) if level < 2 else None
     if drawn is not None:
         said.append((f" ~{number(drawn)}", "muted"))
-    if point.interval is not None and level < SHORTEST:
+    if point.interval is not None and level < BARE:
         fill = line.fill if shaded else ""
         comma = ", " if level == 0 else ","
         said.append((f" {fill}[{comma.join(map(number, point.interval))}]", "muted"))

@@ -202,6 +202,23 @@ class TestWithoutColour:
         shares = [sum(sign == fill for sign, _ in cells) for fill in fills]
         assert min(shares) > 0.7 * max(shares)
 
+    @pytest.mark.parametrize(
+        ("runs", "width", "words"), [(3, 79, ""), (8, 79, "intervals hidden"), (7, 58, "[] hidden")]
+    )
+    def test_intervals_without_room_are_said_to_be_hidden(self, runs: int, width: int, words: str) -> None:
+        """A value alone would pass for one that was measured without any."""
+        lines = []
+        for place in range(runs):
+            values, low, high = (Series([(0, far), (99, far)]) for far in (0.123, -0.456, 0.789))
+            name = "ABCDEFGH"[place]
+            lines += [Line(name + letter, place, values, low, high, signed=True) for letter in "pn"]
+        title = "Log-prob shift, p R=1 n R=0"
+        made = draw(lines, (0, 100), (width, 10), log=False, title=title)
+        rows = with_cursor(made, title, None, focused=False, newest=99).plain.split("\n")[: made.head]
+        assert ("[-0.46" in "".join(rows)) == (not words)
+        assert "".join(rows).count("hidden") == bool(words)
+        assert words in "".join(rows)
+
     def test_letters_stand_at_the_lines_ends(self, signs: str) -> None:
         """Also where two end in the same place."""
         one, two = Series([(0, 1.0), (90, 5.0)]), Series([(0, 9.0), (90, 5.0)])
