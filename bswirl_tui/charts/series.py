@@ -205,6 +205,15 @@ class RunCurves:
         self.newest = -1
         self.beginnings += 1
 
+    @property
+    def latest(self) -> dict[str, float]:
+        """The values at the newest step, by curve."""
+        return {
+            name: curve.values[-1]
+            for name, curve in self.series.items()
+            if len(curve) and curve.steps[-1] == self.newest
+        }
+
     def curve(self, name: str) -> Series | None:
         """A curve to draw."""
         series, close = self.series.get(name), self.close
@@ -232,3 +241,21 @@ class RunCurves:
 def were_thinned(points: int, asked: int | None) -> bool:
     """Whether so many points may be fewer than there are, where `asked` was the most to get."""
     return asked is not None and points >= asked // 2
+
+
+def still_there(
+    latest: Mapping[str, float], newest: int, found: Mapping[str, Sequence[tuple[int, float | None]]]
+) -> bool:
+    """Whether the values known of the newest step are among the points found from it on.
+
+    Else the run was resumed from an earlier step: what came after that is void, and may have come anew.
+    """
+    for name, known in latest.items():
+        values = [value for step, value in found.get(name, ()) if step == newest]
+        if not values or not _is_same(known, values[0]):
+            return False
+    return True
+
+
+def _is_same(known: float, value: float | None) -> bool:
+    return math.isnan(known) if value is None or math.isnan(value) else known == value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -17,7 +17,7 @@ from bswirl.records import Run
 from bswirl_tui import actions
 from bswirl_tui.charts.heading import NAME, Head
 from bswirl_tui.charts.panels import PanelSpec, filtered, panels_of
-from bswirl_tui.charts.series import RunCurves, Series
+from bswirl_tui.charts.series import RunCurves, Series, still_there
 from bswirl_tui.charts.view import MOST_RUNS, View, letters_of, newest_step, whole_window
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
@@ -106,7 +106,10 @@ class CurvesScreen(Closer):
             return
         self._stale, self._loading = False, True
         self._pause = self.set_timer(READ_SECONDS, self._pause_over)
-        known = {run_id: (run.attempt, curves.newest) for run_id, (run, curves) in self._runs.items()}
+        known = {
+            run_id: Known(run.attempt, curves.newest, curves.latest)
+            for run_id, (run, curves) in self._runs.items()
+        }
         wanted = self.view.runs
         self.bswirl.ask_owner(
             self, "curves", lambda client: read_new(client, wanted, known), self._read, failed=self._not_read
@@ -370,14 +373,25 @@ class CurvesScreen(Closer):
         self.app.pop_screen()
 
 
-def read_new(client: Client, wanted: Sequence[int], known: dict[int, tuple[int, int]]) -> Fresh:
-    """The points of these runs that came since; all of a run that is new here or began another attempt."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of a run: in which attempt, up to which step, and the values there."""
+
+    attempt: int
+    newest: int
+    latest: Mapping[str, float]
+
+
+def read_new(client: Client, wanted: Sequence[int], known: Mapping[int, Known]) -> Fresh:
+    """The points of these runs that came since; all of a run that is new here or began anew."""
     fresh: Fresh = []
     for run_id in wanted:
-        run = client.run(run_id)
-        attempt, newest = known.get(run_id, (run.attempt, -1))
-        went_back = run.progress is not None and run.progress.done < newest
-        anew = newest < 0 or attempt != run.attempt or went_back
-        after = None if anew else newest - 1  # the newest step may have got more metrics since
-        fresh.append((run, client.metrics(run_id, after=after, most=FIRST_POINTS), anew))
+        run, before = client.run(run_id), known.get(run_id)
+        if before is not None and before.newest >= 0 and before.attempt == run.attempt:
+            # from the newest step on, which may have got more metrics since
+            metrics = client.metrics(run_id, after=before.newest - 1, most=FIRST_POINTS)
+            if still_there(before.latest, before.newest, metrics):
+                fresh.append((run, metrics, False))
+                continue
+        fresh.append((run, client.metrics(run_id, most=FIRST_POINTS), True))
     return fresh

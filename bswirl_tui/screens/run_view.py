@@ -32,6 +32,7 @@ from bswirl_tui.widgets.search_line import SearchLine
 from bswirl_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
+    from bswirl.client import Client
     from bswirl.client.client import Metrics
 
 CURVE_SECONDS = 1.0
@@ -148,13 +149,13 @@ class RunView(RunLog):
         self.bswirl.ask_owner(self, "run", lambda client: client.run(run_id), self._run_read)
 
     def _run_read(self, run: Run) -> None:
-        went_back = run.attempt != self._run.attempt or _goes_back(run, self._step)
-        if went_back:
+        another = run.attempt != self._run.attempt
+        if another:
             self._step = -1
         ended = is_live(self._run) and not is_live(run)
         self._run = run
         self._show_run()
-        if ended or went_back:
+        if ended or another:
             self._read_main()
 
     def _read_main(self) -> None:
@@ -182,13 +183,23 @@ class RunView(RunLog):
             self._want_curves()
 
     def _load_curves(self) -> None:
-        run_id, known = self._run.run_id, self._step
-        after = known - 1 if known >= 0 else None  # the newest step may have got more metrics since
+        from bswirl_tui.charts.series import still_there
+        from bswirl_tui.widgets.curves import Curves
 
-        def done(metrics: Metrics) -> None:
+        run_id, known = self._run.run_id, self._step
+        latest = self.query_one(Curves).curves.latest
+
+        def read(client: Client) -> tuple[Metrics, bool]:
+            if known >= 0:  # from the newest step on, which may have got more metrics since
+                metrics = client.metrics(run_id, after=known - 1, most=FIRST_POINTS)
+                if still_there(latest, known, metrics):
+                    return metrics, False
+            return client.metrics(run_id, most=FIRST_POINTS), True
+
+        def done(found: tuple[Metrics, bool]) -> None:
             self._loading = False
             if known == self._step:  # else another attempt began meanwhile
-                self._add_points(metrics, anew=after is None)
+                self._add_points(*found)
             if self._stale and self._drawing is None:
                 self._curves_due()
 
@@ -197,19 +208,14 @@ class RunView(RunLog):
             self.bswirl.tell_problem(error)
 
         self._loading = True
-        self.bswirl.ask_owner(
-            self,
-            "metrics",
-            lambda client: client.metrics(run_id, after=after, most=FIRST_POINTS),
-            done,
-            failed=failed,
-        )
+        self.bswirl.ask_owner(self, "metrics", read, done, failed=failed)
 
-    def _add_points(self, metrics: Metrics, *, anew: bool) -> None:
+    def _add_points(self, metrics: Metrics, anew: bool) -> None:
+        """Takes in new points; `anew`: they are all there are."""
         from bswirl_tui.widgets.curves import Curves
 
         ends = [points[-1][0] for points in metrics.values() if points]
-        self._step = max(self._step, *ends) if ends else self._step
+        self._step = max(ends, default=-1 if anew else self._step)
         self.query_one(Curves).add(metrics, anew=anew, live=is_live(self._run))
 
     @on(RowList.Chosen, "#run-answers")
@@ -236,8 +242,3 @@ class RunView(RunLog):
 
     def action_run_previous_pane(self) -> None:
         self._go(-1)
-
-
-def _goes_back(run: Run, step: int) -> bool:
-    """Whether a training run was resumed from before a step that is shown: later points are void."""
-    return run.kind == "train" and run.progress is not None and run.progress.done < step

@@ -380,6 +380,45 @@ class TestGrowing:
             await until(pilot, lambda: "newest step 5" in shown(pilot))
             assert list(screen._runs[run.run_id][1].series["loss"].steps) == [1, 2, 3, 4, 5]
 
+    async def test_progress_behind_the_points_begins_nothing_anew(
+        self, project: Project, bob: Client
+    ) -> None:
+        """Fast steps: progress is written twice a second, metrics at each step."""
+        run = trained(bob, project.root.parent / "away", steps=25, ended=False)
+        folder = RunFolder(Path(run.folder))
+        behind = {"t": "progress", "done": 20, "total": 90, "unit": "steps", "rate": 9.0}
+        async with opened(project, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            begun = screen.curves[0].beginnings
+            for step in (26, 27):
+                append(folder.journal_file, behind, *step_rows(step))
+                bob.attach_run(folder.path)
+                await until(pilot, lambda step=step: screen.curves[0].newest == step)
+            assert screen.curves[0].beginnings == begun
+
+    async def test_resumed_run_that_is_past_its_void_points(self, project: Project, bob: Client) -> None:
+        """Between two looks it went back and beyond: what was void is drawn no longer."""
+        run = trained(bob, project.root.parent / "away", steps=25)
+        folder = RunFolder(Path(run.folder))
+        async with opened(project, NARROW) as pilot:
+            screen = await show_curves(pilot)
+            append(
+                folder.journal_file,
+                {"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT},
+                {"t": "progress", "done": 25, "total": 90, "unit": "steps", "rate": 9.0},
+            )
+            bob.attach_run(folder.path)
+            await until(pilot, lambda: screen._runs[run.run_id][0].attempt == 2)
+            rows = [row for step in range(21, 31) for row in step_rows(step, 2)]
+            end = {"t": "progress", "done": 30, "total": 90, "unit": "steps", "rate": 9.0}
+            append(folder.journal_file, {"t": "resume", "from_step": 20}, *rows, end)
+            bob.attach_run(folder.path)
+            await until(pilot, lambda: screen.curves[0].newest == 30)
+            with connect(project) as client:
+                expected = client.metrics(run.run_id)["loss"]
+            loss = screen.curves[0].series["loss"]
+            assert list(zip(loss.steps, loss.values, strict=True)) == [tuple(point) for point in expected]
+
     async def test_live_run_keeps_its_axis(self, project: Project, bob: Client) -> None:
         """It ends at a round number ahead, so that a new point changes few cells."""
         run = trained(bob, project.root.parent / "away", steps=25, ended=False)

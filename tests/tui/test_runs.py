@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,31 @@ class TestTraining:
             screen = pilot.app.screen
             assert isinstance(screen, RunView)
             assert list(screen.query_one(Curves).curves.series["shift/margin"].steps) == [1, 2, 3, 4, 5, 6]
+
+    async def test_resumed_run_that_is_past_its_void_points(self, project: Project, bob: Client) -> None:
+        """It went back and beyond between two looks."""
+        run = content.finished_training(project, bob, project.root.parent / "away", steps=5)
+        journal = Path(run.folder) / "journal.jsonl"
+
+        def add(*rows: dict[str, Any]) -> None:
+            with journal.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+            bob.attach_run(Path(run.folder))
+
+        async with opened(project) as pilot:
+            await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
+            await until(pilot, lambda: "+0.4 " in shown(pilot))
+            add({"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT})
+            await until(pilot, lambda: "attempt 2" in shown(pilot))
+            metrics = [
+                {"t": "metrics", "step": step, "values": {"shift/margin": step / 8}} for step in range(4, 8)
+            ]
+            progress = {"t": "progress", "done": 7, "total": 9, "unit": "steps", "rate": 1.0}
+            add({"t": "resume", "from_step": 3}, *metrics, progress)
+            await until(pilot, lambda: "+0.875" in shown(pilot))
+            margin = pilot.app.screen.query_one(Curves).curves.series["shift/margin"]
+            assert list(margin.steps) == list(range(1, 8))
+            assert list(margin.values)[3:] == [0.5, 0.625, 0.75, 0.875]
 
     async def test_resumed_run_loses_its_void_points(self, project: Project, bob: Client) -> None:
         """What an earlier attempt did beyond the step that the later one goes on from is gone."""
