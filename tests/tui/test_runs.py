@@ -192,14 +192,17 @@ class TestTraining:
             await pilot.app.push_screen(RunView(pilot.app.state, run))  # type: ignore[attr-defined]
             await until(pilot, lambda: "+0.4 " in shown(pilot))
             add({"t": "start", "attempt": 2, "pid": 1, "host": "box", "at": content.MADE_AT})
+            screen = pilot.app.screen
+            assert isinstance(screen, RunView)
             await until(pilot, lambda: "attempt 2" in shown(pilot))
+            await until(pilot, lambda: screen._step == 5 and screen._drawing is None)  # all was read
             metrics = [
                 {"t": "metrics", "step": step, "values": {"shift/margin": step / 8}} for step in range(4, 8)
             ]
             progress = {"t": "progress", "done": 7, "total": 9, "unit": "steps", "rate": 1.0}
             add({"t": "resume", "from_step": 3}, *metrics, progress)
             await until(pilot, lambda: "+0.875" in shown(pilot))
-            margin = pilot.app.screen.query_one(Curves).curves.series["shift/margin"]
+            margin = screen.query_one(Curves).curves.series["shift/margin"]
             assert list(margin.steps) == list(range(1, 8))
             assert list(margin.values)[3:] == [0.5, 0.625, 0.75, 0.875]
 
