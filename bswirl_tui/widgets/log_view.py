@@ -61,9 +61,13 @@ class LogView(TextView):
         kept = [*self._paragraphs, *fresh]
         if len(kept) > KEPT_LINES:
             dropped = len(kept) - KEPT_LINES
+            gone = self._starts[dropped] if dropped < len(self._starts) else len(self._lines)
+            top = self.scroll_offset.y
             self._paragraphs, self.lines = kept[dropped:], self.lines[dropped:]
             self._found = None if self._found is None or self._found < dropped else self._found - dropped
             self._wrap()
+            if not self.following:
+                self.jump(max(0, top - gone))  # the lines that one reads stay where they are
         else:
             self._paragraphs = kept
             self._wrap_more(fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from bswirl_tui.runs_text import (
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.screens.run_view import RunView
+from bswirl_tui.widgets import log_view
 from bswirl_tui.widgets.answer_list import AnswerList
 from bswirl_tui.widgets.curves import Curves
 from bswirl_tui.widgets.log_view import LogView
@@ -289,6 +291,36 @@ class TestLog:
             assert "one more" not in "\n".join(lines_of(log))
             await press(pilot, "f")
             assert "one more" in "\n".join(lines_of(log))
+
+    async def test_what_one_reads_stays_where_the_oldest_lines_go(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of a long log only so many lines are kept; a held one does not move under the eyes."""
+        monkeypatch.setattr(log_view, "KEPT_LINES", 100)
+        run = content.finished_training(project, bob, project.root.parent / "away")
+        log = Path(run.folder) / "log"
+        words = "that takes several lines of the pane " * 20
+        log.write_text("".join(f"line {n} {words * (n < 9)}\n" for n in range(100)))
+        async with opened(project, NARROW) as pilot:
+            made = RunView(pilot.app.state, run)  # type: ignore[attr-defined]
+            await pilot.app.push_screen(made)
+            view = made.log_view
+            made.bring_forward(view)
+            await until(pilot, lambda: len(view._starts) == 100)
+            await press(pilot, *["k"] * 45)
+
+            def top() -> str:
+                return view.draw_line(0)[0].plain.strip()
+
+            assert not view.following
+            before = top()
+            assert re.fullmatch(r"line [3-7]\d", before)
+            with log.open("a") as file:
+                file.writelines(f"line {number}\n" for number in range(100, 130))
+            await until(pilot, lambda: view.lines[-1].text == "line 129")
+            await settled(pilot)
+            assert len(view.lines) == 100
+            assert top() == before
 
     async def test_lines_that_just_came_do_not_lead_away_from_what_was_found(
         self, project: Project, bob: Client
