@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -30,8 +31,12 @@ def has_gpu_tool() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
-def read_gpus() -> tuple[Gpu, ...]:
-    """The GPUs as they stand; none where there is no program or driver to say. Takes up to seconds."""
+def read_gpus() -> tuple[Gpu, ...] | None:
+    """The GPUs as they stand; none where there is no program or driver to say. Takes up to seconds.
+
+    None where the program does not answer, so that there may well be some. Of several, one may be lost: then
+    it fails, and tells of the others.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
         return ()
@@ -44,8 +49,8 @@ def read_gpus() -> tuple[Gpu, ...]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(_parsed(done.stdout.decode("utf-8", "replace"))) if done.returncode == 0 else ()
+        return None
+    return tuple(_parsed(done.stdout.decode("utf-8", "replace")))
 
 
 def _parsed(output: str) -> Iterator[Gpu]:
@@ -57,6 +62,7 @@ def _parsed(output: str) -> Iterator[Gpu]:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        number = float(cell)
     except ValueError:  # `[N/A]`, `[Not Supported]`
         return None
+    return number if math.isfinite(number) else None

@@ -24,7 +24,7 @@ _MOST_LINES = 8
 _NAME = 24
 
 
-Seen = tuple[tuple[Gpu, ...], MachineUse | None]
+Seen = tuple[tuple[Gpu, ...] | None, MachineUse | None]
 
 
 class GpuPanel(Widget):
@@ -43,7 +43,7 @@ class GpuPanel(Widget):
         self._meter = Meter()
         self._has_tool = has_gpu_tool()
         self._reading = False
-        self.gpus: tuple[Gpu, ...] = ()
+        self.gpus: tuple[Gpu, ...] | None = ()  # None where their program does not answer
         self.use: MachineUse | None = None
         self.display = always
 
@@ -73,7 +73,7 @@ class GpuPanel(Widget):
         if seen == (self.gpus, self.use):
             return
         self.gpus, self.use = seen
-        lines = min(_MOST_LINES, max(1, len(self.gpus)))
+        lines = min(_MOST_LINES, max(1, len(self.gpus or ())))
         self.styles.height = lines
         self.display = self._always or bool(self.gpus) or self.use is not None
         self.refresh()
@@ -81,7 +81,7 @@ class GpuPanel(Widget):
     def render(self) -> RenderResult:
         colours, width = palette(self.app), self.size.width
         if not self.gpus:
-            return fit(machine_line(self.use, colours), width)
+            return fit(machine_line(self.use, colours, silent=self.gpus is None), width)
         shown = self.gpus[:_MOST_LINES]
         rows = [fit(gpu_line(gpu, colours, width), width) for gpu in shown]
         if len(self.gpus) > _MOST_LINES:
@@ -89,12 +89,15 @@ class GpuPanel(Widget):
         return Text("\n").join(rows)
 
 
-def machine_line(use: MachineUse | None, colours: Palette) -> Text:
-    """A machine without a GPU: what its workers use, and how much memory is taken in all."""
-    text = Text(" No GPU here: runs work on the CPU", colours.muted)
+def machine_line(use: MachineUse | None, colours: Palette, *, silent: bool = False) -> Text:
+    """A machine without a GPU: what its workers use, and how much memory is taken in all.
+
+    `silent`: whether it has one is not known, since its program does not answer.
+    """
     if use is None:
-        return text
-    text = Text(" No GPU here", colours.muted)
+        words = "GPU: nvidia-smi does not answer" if silent else "No GPU here: runs work on the CPU"
+        return Text(f" {words}", colours.muted)
+    text = Text(" GPU unknown" if silent else " No GPU here", colours.muted)
     for worker in use.workers:
         cores = "?" if worker.cores is None else f"{worker.cores:.1f}"
         text.append(f"  run {worker.run_id} ", colours.strong)

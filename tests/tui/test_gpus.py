@@ -10,6 +10,7 @@ from bswirl.project import Project
 from bswirl.records import Run
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.locks import FileLock, this_process
+from bswirl_tui import gpus
 from bswirl_tui.gpus import Gpu, read_gpus
 from bswirl_tui.usage import MachineUse, WorkerUse
 from bswirl_tui.widgets import gpu_panel
@@ -55,7 +56,7 @@ class TestReading:
     """What the program says."""
 
     def test_numbers_and_what_is_unknown(self, program: Program) -> None:
-        first, second = read_gpus()
+        first, second = read_gpus() or ()
         assert first == Gpu(0, "NVIDIA H200", 93.0, 81920.0, 143771.0, 61.0, 512.3)
         assert (second.busy, second.degrees) == (None, None)
         assert "--query-gpu=index,name,utilization.gpu,memory.used,memory.total" in program.calls[0]
@@ -69,6 +70,36 @@ class TestReading:
         """As where its driver is not loaded."""
         (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\nexit 9\n")
         assert read_gpus() == ()
+
+    def test_one_of_several_is_lost(self, program: Program, tmp_path: Path) -> None:
+        """The others are told of, and the program fails."""
+        (tmp_path / "bin" / "nvidia-smi").write_text(
+            f"#!/bin/sh\ncat {tmp_path / 'bin' / 'says'}\n"
+            "echo 'Unable to determine the device handle for GPU2: 0000:3B:00.0: GPU is lost.'\nexit 15\n"
+        )
+        assert [gpu.index for gpu in read_gpus() or ()] == [0, 1]
+
+    @pytest.mark.parametrize(
+        "cell", ["[N/A]", "[Not Supported]", "[Insufficient Permissions]", "ERR!", "nan", "inf"]
+    )
+    def test_no_number(self, program: Program, cell: str) -> None:
+        """As of a GPU in MIG mode, whose use no one knows as a whole."""
+        program.say(f"0, NVIDIA A100-SXM4-40GB, {cell}, 417, 40536, 34, {cell}\n")
+        (gpu,) = read_gpus() or ()
+        assert (gpu.busy, gpu.used, gpu.watts) == (None, 417.0, None)
+        assert "? " in gpu_line(gpu, COLOURS, 120).plain
+
+    async def test_a_program_that_hangs(
+        self, shared: Project, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That there is no GPU is more than anybody knows."""
+        monkeypatch.setattr(gpus, "_SECONDS", 0.05)
+        (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 60\n")
+        assert read_gpus() is None
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v")
+            await until(pilot, lambda: "GPU: nvidia-smi does not answer" in shown(pilot))
+            assert "No GPU here" not in shown(pilot)
 
     def test_without_the_program(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
