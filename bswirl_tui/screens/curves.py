@@ -117,7 +117,11 @@ class CurvesScreen(Closer):
 
     def _pause_over(self) -> None:
         self._pause = None
-        if self._stale:
+        self._load_what_came()
+
+    def _load_what_came(self) -> None:
+        """Reads again where that was wanted meanwhile: after a reading and its pause, whichever is longer."""
+        if self._stale and not self._loading and self._pause is None:
             self._load()
 
     def _read(self, fresh: Fresh) -> None:
@@ -133,11 +137,13 @@ class CurvesScreen(Closer):
             curves.extend(metrics, FIRST_POINTS)
             self._runs[run.run_id] = (run, curves)
         self._show()
+        self._load_what_came()
 
     def _not_read(self, error: BswirlError) -> None:
         self._loading, self._loaded = False, True
         self.bswirl.tell_problem(error)
         self._show()
+        self._load_what_came()
 
     # what is shown
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import math
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from bswirl.project import Project
 from bswirl.runs.folder import RunFolder
 from bswirl.runs.locks import FileLock
 from bswirl_tui.charts.series import MOST_POINTS
-from bswirl_tui.screens.curves import CurvesScreen
+from bswirl_tui.screens import curves
+from bswirl_tui.screens.curves import CurvesScreen, read_new
 from bswirl_tui.screens.dialogs import Confirm, Problem
 from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.pick_runs import PickRuns
@@ -322,6 +325,35 @@ class TestLong:
             await until(pilot, lambda: "newest step 41" in shown(pilot))
             assert screen.view.window is None
             assert "Loss  10.25" in shown(pilot)
+
+
+class TestSlowReading:
+    """A store that takes longer than the pause between two readings."""
+
+    async def test_runs_chosen_meanwhile_are_read_after_it(
+        self, two_runs: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They do not wait for somebody to change something."""
+        go_on = threading.Event()
+
+        def slow(*asked: Any) -> Any:
+            assert go_on.wait(20)
+            return read_new(*asked)
+
+        monkeypatch.setattr(curves, "read_new", slow)
+        monkeypatch.setattr(curves, "READ_SECONDS", 0.05)
+        async with opened(two_runs) as pilot:
+            await pilot.press("V")
+            async with asyncio.timeout(20):
+                while not (isinstance(pilot.app.screen, CurvesScreen) and pilot.app.screen._loading):
+                    await pilot.pause(0.02)
+                screen = screen_of(pilot)
+                screen.view.runs = (2, 3)
+                screen._load()
+                while screen._pause is not None:
+                    await pilot.pause(0.02)
+            go_on.set()
+            await until(pilot, lambda: [run.run_id for run in screen.curves] == [2, 3])
 
 
 class TestHeads:
