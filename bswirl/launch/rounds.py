@@ -187,7 +187,9 @@ class Rounds:
 
     def _judge_stage(self, number: int) -> Stage:
         sampled = self._sampled()
-        limited = self._left_to_spend() if "max_cost" in {o.name for o in options_of("judge")} else {}
+        sampling = self._client.run(self._record.runs[f"sample {number}"])
+        spent = float(spending_of(sampling).get("cost") or 0.0)
+        limited = self._left_to_spend(spent) if "max_cost" in {o.name for o in options_of("judge")} else {}
 
         def only_ours(request: RunRequest) -> RunRequest:
             return replace(request, select={**request.select, "runs": sampled})
@@ -211,12 +213,13 @@ class Rounds:
     def _sampled(self) -> list[int]:
         return sorted(run for name, run in self._record.runs.items() if name.startswith("sample "))
 
-    def _left_to_spend(self) -> dict[str, float]:
+    def _left_to_spend(self, in_this_round: float = 0.0) -> dict[str, float]:
         """What is left of the cost limit, which is of the whole work; at least a ten-thousandth of a cent."""
         limit = self._options.get("max_cost")
         if limit is None:
             return {}
-        return {"max_cost": max(1e-6, limit - math.fsum(done["cost"] for done in self._record.rounds))}
+        before = math.fsum(done["cost"] for done in self._record.rounds)
+        return {"max_cost": max(1e-6, limit - before - in_this_round)}
 
     def _measured(self, number: int, runs: list[Run]) -> Round:
         sampling, judging = runs[0], runs[1:]

@@ -107,6 +107,17 @@ class TestUntilLive:
         assert (again._record.runs, again._record.rounds) == ({}, [])
         assert again._record.after == client.runs(limit=1)[0].run_id
 
+    def test_the_cost_limit_is_of_the_whole_work(self, client: Client, project: Project) -> None:
+        """A round's judging gets what its sampling has left, the next round what both have."""
+        options = {"policy": "chat", "branches": 1, "max_cost": 0.5}
+        work = launch.Rounds(client, project, options, launch.UntilLive("reference"))
+        (sampling,) = work._stages.finish([work._sample_stage(1)])
+        spent = spending_of(sampling)["cost"]
+        assert 0 < spent < 0.5
+        assert work._judge_stage(1).options["max_cost"] == pytest.approx(0.5 - spent, rel=1e-9)
+        work._finish_round(1)
+        assert work._sample_stage(2).options["max_cost"] == pytest.approx(0.5 - spent, rel=1e-9)
+
     def test_a_human_decides(self, client: Client, project: Project) -> None:
         """A group that a label makes live gets no more samples, others do."""
         work = rounds(client, project, max_branches=3)
