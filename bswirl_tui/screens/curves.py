@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,12 +17,13 @@ from bswirl.records import Run
 from bswirl_tui import actions
 from bswirl_tui.charts.heading import NAME, Head
 from bswirl_tui.charts.panels import PanelSpec, filtered, panels_of
-from bswirl_tui.charts.series import RunCurves, Series, still_there
+from bswirl_tui.charts.series import RunCurves, Series
 from bswirl_tui.charts.view import MOST_RUNS, View, letters_of, newest_step, whole_window
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.link import ProjectChanged
 from bswirl_tui.runs_text import is_live
 from bswirl_tui.screens.closer import READ_SECONDS, Closer
+from bswirl_tui.screens.curve_points import FIRST_POINTS, Fresh, Known, read_new
 from bswirl_tui.screens.dialogs import Ask, Choice, Choose
 from bswirl_tui.screens.moved import MovedScreen
 from bswirl_tui.screens.pick_runs import PickRuns
@@ -32,13 +33,7 @@ from bswirl_tui.themes import palette
 from bswirl_tui.widgets.bars import KeyBar, StatusBar
 from bswirl_tui.widgets.panel_grid import Content, PanelGrid
 
-if TYPE_CHECKING:
-    from bswirl.client import Client
-    from bswirl.client.client import Metrics
-
-FIRST_POINTS = 2000  # of a curve, where more are there already
 SHOWN_RUNS = 200  # to choose from
-Fresh = list[tuple[Run, "Metrics", bool]]  # a run, its new points, whether they are all there are
 
 
 class CurvesScreen(Closer):
@@ -377,27 +372,3 @@ class CurvesScreen(Closer):
 
     def action_curves_leave(self) -> None:
         self.app.pop_screen()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was read of a run: in which attempt, up to which step, and the values there."""
-
-    attempt: int
-    newest: int
-    latest: Mapping[str, float]
-
-
-def read_new(client: Client, wanted: Sequence[int], known: Mapping[int, Known]) -> Fresh:
-    """The points of these runs that came since; all of a run that is new here or began anew."""
-    fresh: Fresh = []
-    for run_id in wanted:
-        run, before = client.run(run_id), known.get(run_id)
-        if before is not None and before.newest >= 0 and before.attempt == run.attempt:
-            # from the newest step on, which may have got more metrics since
-            metrics = client.metrics(run_id, after=before.newest - 1, most=FIRST_POINTS)
-            if still_there(before.latest, before.newest, metrics):
-                fresh.append((run, metrics, False))
-                continue
-        fresh.append((run, client.metrics(run_id, most=FIRST_POINTS), True))
-    return fresh
