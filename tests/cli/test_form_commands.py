@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import click
@@ -88,7 +89,8 @@ def read_back(kind: str, words: str) -> dict[str, Any]:
     """What the command of that kind makes of a shell's line."""
     program, name, *arguments = shlex.split(words)
     assert (program, name) == ("bswirl", kind)
-    given = COMMANDS[kind].make_context(name, arguments).params
+    command = copy(COMMANDS[kind])  # which remembers the context that it was first asked in
+    given = command.make_context(name, arguments).params
     known = {option.name for option in form_options(kind)}
     return {name: value for name, value in given.items() if name in known and value is not None}
 
