@@ -154,9 +154,7 @@ class Auditing(Session):
             turns=tuple(from_json(Turn, turn) for turn in rest["turns"]),
             judges=tuple(from_json(Judge, judge) for judge in rest["judges"]),
             effect=from_json(Effect, rest["effect"]),
-            judged=tuple(
-                from_json(Judged, kind) for kind in rest.get("judged", ())
-            ),
+            judged=tuple(from_json(Judged, kind) for kind in rest.get("judged", ())),
         )
 
     def _asked(self, method: str, client_uid: str | None, **params: Any) -> Any:
