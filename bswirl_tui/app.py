@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -18,12 +18,11 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
-from textual.timer import Timer
 
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.project import Project, load_settings
-from bswirl.records import LIVE_STATUSES, Run
 from bswirl_tui import actions, glyphs, hangup, keymap
+from bswirl_tui.changes import Changes
 from bswirl_tui.commands import RegistryCommands
 from bswirl_tui.link import Lane, Link, LinkChanged, ProjectChanged
 from bswirl_tui.memory import Memory
@@ -57,8 +56,6 @@ if TYPE_CHECKING:
     from bswirl_tui.sitting import Sitting
 
 T = TypeVar("T")
-FIRST_REFRESH_SECONDS = 0.05  # after a change
-NEXT_REFRESH_SECONDS = 0.5  # between refreshes
 START_SECONDS = 2.0  # by which the first screen is there
 
 
@@ -93,8 +90,7 @@ class BswirlApp(App[int]):
         self._memory = memory
         self.reattaching = Reattaching(self, memory, fresh=fresh)
         self._tour = tour
-        self._pending: ProjectChanged | None = None
-        self._refreshing: Timer | None = None
+        self.changes = Changes(self)
         self._said_in: KeyBar | None = None  # the newest message
         self._typing = TypingOrder(self, self._hand_over, self._keys_refused)
         self.troubles = Troubles(self)
@@ -277,45 +273,10 @@ class BswirlApp(App[int]):
             self.sitting.outbox.again()
             self.sitting.poke()
         if event.connected and was_lost:
-            self._changed(ProjectChanged.everything())
+            self.changes.add(ProjectChanged.everything())
 
     def on_project_changed(self, event: ProjectChanged) -> None:
-        self._changed(event)
-
-    def _changed(self, change: ProjectChanged) -> None:
-        """Gathers changes, so that many of them cost one refresh."""
-        self._pending = change if self._pending is None else self._pending.merged(change)
-        if self._refreshing is None:
-            self._refreshing = self.set_timer(FIRST_REFRESH_SECONDS, self._spread)
-
-    def _spread(self) -> None:
-        if self._pending is None:
-            self._refreshing = None
-            return
-        self._refreshing = self.set_timer(NEXT_REFRESH_SECONDS, self._spread)
-        if not self.link.keeps_up("quick"):
-            return  # what is asked for now must arrive before it is asked for again
-        change, self._pending = self._pending, None
-        if change.topics & {"questions", "labels", "verdicts", "runs"}:
-            self.refresh_state()
-        self.way_back.missed(change)
-        for screen in self.screen_stack:
-            told = getattr(screen, "project_changed", None)
-            if told is not None:
-                told(change)
-
-    def refresh_state(self) -> None:
-        """Reads anew what the status line shows."""
-
-        def work(client: Client) -> tuple[str, dict[str, Any], list[Run]]:
-            return client.auditor, client.stats(), client.runs(limit=50)
-
-        self.ask_owner(self, "state", work, self._state_read, failed=lambda _: None, lane="status")
-
-    def _state_read(self, result: tuple[str, dict[str, Any], Iterable[Run]]) -> None:
-        self.state.auditor, self.state.stats, runs = result
-        self.state.live_runs = [run for run in runs if run.status in LIVE_STATUSES]
-        self.refresh_bars()
+        self.changes.add(event)
 
     def refresh_bars(self) -> None:
         for screen in self.screen_stack:
@@ -372,7 +333,7 @@ class BswirlApp(App[int]):
 
     def action_app_refresh(self) -> None:
         self._send_all()
-        self._changed(ProjectChanged.everything())
+        self.changes.add(ProjectChanged.everything())
         self.refresh(layout=True)
 
     def action_app_theme_next(self) -> None:

@@ -109,6 +109,8 @@ def headline(sitting: Sitting, colours: Palette, conflicts: int, room: int = 200
     rate, waiting = sitting.an_hour, len(sitting.outbox)
     parts = [(0, Text(ORDERS[sitting.options.order][0], colours.accent))]
     parts.append((1, Text(f"{sitting.labelled:,} labelled")))
+    if sitting.before.labelled:
+        parts.append((3, Text(f"{sitting.before.labelled:,} before")))
     if rate is not None:
         parts.append((4, Text(f"{rate:,.0f} an hour")))
     if sitting.looked_at is None and sitting.flagged:

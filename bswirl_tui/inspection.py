@@ -130,8 +130,9 @@ def logprob_paragraphs(
 ) -> list[Paragraph]:
     """Every sample's log-prob as a sum and a mean, `here` marked, and the shift that training brought."""
     header = f" {'run':>4} {'step':>5} {'branch':>6} {'tokens':>6} {'sum':>10} {'a token':>9}  policy"
-    parts = [heading("All samples", colours), Paragraph(Text(header, colours.muted), wrap=False)]
-    for sample in detail.samples:
+    order = Text("newest first", colours.muted)
+    parts = [heading("All samples", colours, order), Paragraph(Text(header, colours.muted), wrap=False)]
+    for sample in reversed(detail.samples):
         tokens, total = sample.n_tokens, sample.logprob
         row = Text(glyphs().closed if sample == here else " ")
         row.append(f"{sample.run_id:>4} {sample.step:>5} {sample.branch_id:>6} ")

@@ -42,8 +42,11 @@ class LogTail:
         """The next `read` begins as the first one did, near the file's end."""
         self._offset, self._rest = None, b""
 
-    def read(self) -> list[LogLine]:
-        """The whole lines that came since, at first those at the end of the file."""
+    def read(self, *, ended: bool = False) -> list[LogLine]:
+        """The whole lines that came since, at first those at the end of the file.
+
+        Where nobody writes on, a last line without its end, as a killed process leaves it, counts as whole.
+        """
         try:
             with self.path.open("rb") as log:
                 size = log.seek(0, 2)
@@ -57,6 +60,8 @@ class LogTail:
         self._offset += len(data)
         whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
         if not newline and len(self._rest) >= FIRST_BYTES:  # a line without an end is shown in pieces
+            whole, newline, self._rest = self._rest, b"\n", b""
+        if ended and not data and self._rest:
             whole, newline, self._rest = self._rest, b"\n", b""
         return _lines(whole, start) if newline else []
 

@@ -1,36 +1,28 @@
-"""One auditor's sitting at the queue: steps fetched ahead, votes cast, what a key takes back or changes."""
+"""One auditor's sitting at the queue: votes cast, and what a key takes back or changes."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bswirl.audit.records import AuditItem, AuditNext, AuditPosition, AuditUndo, AuditVote
+from bswirl.audit.records import AuditItem, AuditPosition, AuditUndo, AuditVote
 from bswirl.errors import BswirlError
 from bswirl_tui.outbox import Ask, Letter, Outbox
-from bswirl_tui.votes_cast import Cast, Clock, Entry, QueueOptions
+from bswirl_tui.steps_ahead import StepsAhead
+from bswirl_tui.votes_cast import Cast, Entry, QueueOptions
 
 if TYPE_CHECKING:
     from bswirl.client import Client
 
-AHEAD = 5  # steps fetched before they are needed
 RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
 ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
 
 
-@dataclass(slots=True)
-class _Ahead:
-    item: AuditItem
-    at: float = field(default_factory=lambda: time.monotonic())
-
-
-class Sitting:
+class Sitting(StepsAhead):
     """Keeps what the screen shows. `changed` is called after every change, `said` with words for people."""
 
     def __init__(
@@ -44,35 +36,16 @@ class Sitting:
         said: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.options = options
-        self.current: AuditItem | None = None
-        self.why = ""  # there is no step
-        self.problem: BswirlError | None = None  # why no step came
+        super().__init__(ask, options, position, changed, now)
         self.entries: list[Entry] = []  # by their first vote
         self.looked_at: Entry | None = None  # a step that was voted on, shown again
         self.advance = True
-        self.reason: str | None = None  # of the vote to come
-        self.flagged = False
-        self.seen: set[int] = set()  # draws whose judge was looked up before the vote
-        self.clock = Clock(now)
         self.rewinding = False  # a step of an earlier sitting is on its way back
-        self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
-        self._refused: float | None = None  # when a key found no step on screen
-        self._reserved: float | None = None  # when the step on screen was; None: not known
-        self._key = time.monotonic()  # when the newest was pressed
         self.outbox = Outbox(ask, changed, failed)
-        self._ask = ask
-        self._changed = changed
         self._said = said
+        self._refused: float | None = None  # when a key found no step on screen
         self._casts: list[tuple[Entry, Cast]] = []  # in the order they were keyed
-        self._ahead: deque[_Ahead] = deque()
-        self._fetching = False
-        self._began: float | None = None
-        self._before = (position.reveals, position.turned)
-        self._left_over: set[int] = set()  # draws of an earlier sitting; empty: no more of them wait
-        if position.item is not None and position.order == options.order:
-            self._left_over.add(position.item.draw_id)
-            self._place(position.item)
+        self.before = position  # where the auditor was when the sitting began
         self._fill()
 
     # what is going on
@@ -87,6 +60,9 @@ class Sitting:
         shown = self.shown
         return shown is not None and shown.detail.action.action_id == item.detail.action.action_id
 
+    def was_voted_on(self, draw_id: int) -> bool:
+        return any(entry.item.draw_id == draw_id for entry in self.entries)
+
     @property
     def labelled(self) -> int:
         """Steps voted on in this sitting, skipped ones left out."""
@@ -95,163 +71,16 @@ class Sitting:
     @property
     def an_hour(self) -> float | None:
         """Labels an hour since the sitting's first step was shown; None while that is too short to say."""
-        elapsed = self.clock.now() - self._began if self._began is not None else 0.0
+        elapsed = self.clock.now() - self.began if self.began is not None else 0.0
         return 3600 * self.labelled / elapsed if elapsed >= RATE_SECONDS else None
 
     @property
     def reveals(self) -> tuple[int, int]:
         """Of how many blind votes the judge was shown, and how many of them that turned; earlier ones too."""
-        before, turned = self._before
         return (
-            before + sum(entry.revealed for entry in self.entries),
-            turned + sum(entry.turned for entry in self.entries),
+            self.before.reveals + sum(entry.revealed for entry in self.entries),
+            self.before.turned + sum(entry.turned for entry in self.entries),
         )
-
-    # fetching
-
-    def poke(self) -> None:
-        """Tries again where no step came, for things may have changed."""
-        self.problem = None
-        self.why = ""
-        self._fill()
-
-    def reorder(self, options: QueueOptions) -> None:
-        """Another order from the next step on; what was fetched ahead goes back when its time is over."""
-        self.options = options
-        self._ahead.clear()
-        self._left_over.clear()
-        self.poke()
-        self._changed()
-
-    def _fill(self) -> None:
-        wanted = AHEAD + (self.current is None)
-        if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
-            return
-        self._fetching = True
-        options, client_uid, here = self.options, str(uuid.uuid4()), self._actions_here
-
-        def came(found: AuditNext) -> None:
-            self._fetching = False
-            if options is not self.options:
-                self._fill()
-                return
-            goes_on = True
-            if found.item is None:
-                self.why = found.why or "nothing is left"
-            elif found.item.detail.action.action_id in here:
-                goes_on = self._renew(found.item)
-            else:
-                self._take(_Ahead(found.item))
-            self._changed()
-            if goes_on:
-                self._fill()
-
-        self._ask(client_uid, lambda client: options.ask(client, client_uid), came, self._not_fetched)
-
-    def _not_fetched(self, error: BswirlError) -> None:
-        self._fetching = False
-        self.problem = error
-        self._changed()
-
-    @property
-    def _known(self) -> set[int]:
-        """The draws that wait here for a vote."""
-        here = {self.current.draw_id} if self.current is not None else set()
-        return here | {one.item.draw_id for one in self._ahead}
-
-    @property
-    def _actions_here(self) -> set[int]:
-        """Their actions."""
-        here = {self.current.detail.action.action_id} if self.current is not None else set()
-        return here | {one.item.detail.action.action_id for one in self._ahead}
-
-    def _renew(self, item: AuditItem) -> bool:
-        """A step that waits here was drawn anew, for its reservation had ended: the new draw takes its place.
-
-        Where it was voted on meanwhile, it is not asked again. Whether there may be other steps behind it.
-        """
-        action_id = item.detail.action.action_id
-        current = self.current
-        if current is not None and current.detail.action.action_id == action_id:
-            self.current = dataclasses.replace(item, revealed=item.revealed or current.revealed)
-            self._reserved = time.monotonic()
-            if current.draw_id in self.seen:
-                self.seen.add(item.draw_id)
-        for place, one in enumerate(self._ahead):
-            if one.item.detail.action.action_id == action_id:
-                self._ahead[place] = _Ahead(item)
-        again = action_id in self._renewed
-        self._renewed.add(action_id)
-        return not again
-
-    def _take(self, ahead: _Ahead, *, first: bool = False) -> None:
-        if ahead.item.draw_id in self._known:
-            return
-        if self.current is None:
-            self._place(ahead.item, ahead.at)
-        elif first:
-            self._ahead.appendleft(ahead)
-        else:
-            self._ahead.append(ahead)
-
-    def _look_for_left_over(self) -> None:
-        """Whether the sitting before left another step: those come before new ones."""
-
-        def came(position: AuditPosition) -> None:
-            if not self._left_over:
-                return
-            item = position.item
-            if item is None or (item.draw_id in self._known and item.draw_id not in self._left_over):
-                self._left_over.clear()  # the oldest open step is one of this sitting
-                return
-            self._left_over.add(item.draw_id)
-            if any(entry.item.draw_id == item.draw_id for entry in self.entries):
-                return  # its vote is on the way
-            self._take(_Ahead(item), first=True)
-            self._changed()
-
-        self._ask(str(uuid.uuid4()), lambda client: client.audit_position(), came, lambda _: None)
-
-    def _place(self, item: AuditItem | None, reserved: float | None = None) -> None:
-        """Puts a step before the auditor."""
-        self.current, self._reserved = item, reserved
-        self.reason, self.flagged = None, False
-        if item is None:
-            self.clock.stop()
-            return
-        self.clock.restart()
-        if self._began is None:
-            self._began = self.clock.now()
-
-    def _next(self) -> None:
-        """The next step that is still reserved for this auditor."""
-        oldest = time.monotonic() - 60 * self.options.reserve_minutes
-        while self._ahead and self._ahead[0].at < oldest:
-            self._ahead.popleft()
-        following = self._ahead.popleft() if self._ahead else None
-        self._place(*(None, None) if following is None else (following.item, following.at))
-        self._fill()
-
-    # keeping the step
-
-    def key_pressed(self) -> None:
-        """Its auditor is there."""
-        self._key = time.monotonic()
-        self.keep_step()
-
-    def keep_step(self) -> None:
-        """Reserves the step on screen anew where half the time is over and there was a key within its length.
-
-        Whether somebody else was given it meanwhile is nothing to interrupt the auditor for.
-        """
-        now, length = time.monotonic(), 60 * self.options.reserve_minutes
-        item = self.current
-        fresh = self._reserved is not None and now - self._reserved < length / 2
-        if item is None or fresh or now - self._key > length:
-            return
-        self._reserved = now
-        minutes = self.options.reserve_minutes
-        self._ask("keep", lambda client: client.audit_keep(item, minutes), lambda _: None, lambda _: None)
 
     # voting
 
@@ -423,11 +252,6 @@ class Sitting:
         self._changed()
         self._said(words)
 
-    def _show_again(self, item: AuditItem) -> None:
-        if self.current is not None:
-            self._ahead.appendleft(_Ahead(self.current))
-        self._place(item)
-
     def _undo_earlier(self) -> None:
         """The newest label before this sitting; only the owner knows which."""
         client_uid = str(uuid.uuid4())
@@ -435,8 +259,7 @@ class Sitting:
 
         def done(result: tuple[AuditUndo | None, AuditPosition]) -> None:
             self.rewinding = False
-            undone, position = result
-            self._before = (position.reveals, position.turned)
+            undone, self.before = result
             if undone is None:
                 self._said("You have no label left to take back.")
             elif undone.item is None:

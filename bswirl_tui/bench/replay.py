@@ -39,10 +39,7 @@ class ReplayingApp(BswirlApp):
         held = [memory_bytes(RESIDENT)]
         began = time.monotonic()
         for update in range(1, self._updates + 1):
-            self._pending = ProjectChanged(topics, None, None)
-            self._spread()
-            if self._refreshing is not None:
-                self._refreshing.stop()
+            self.changes.tell(ProjectChanged(topics, None, None))
             await self._at_rest()
             if update % max(1, self._updates // POINTS) == 0:
                 held.append(memory_bytes(RESIDENT))

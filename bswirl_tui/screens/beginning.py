@@ -13,6 +13,8 @@ from bswirl_tui.screens.comparing import Comparing
 if TYPE_CHECKING:
     from bswirl.client import Client
 
+DRAWN_SECONDS = 0.3  # by which something is drawn, whatever is still being read
+
 
 class Beginning(Comparing):
     """The part of the main screen that begins."""
@@ -23,11 +25,27 @@ class Beginning(Comparing):
         self.ahead = Ahead()
         self.list_apart = False  # what the list selects next is another question than the tree's
         self._query_to_come: Query | None = None  # of the list, after a restart
+        self._draws = False
 
     def action_view_tour(self) -> None:
         raise NotImplementedError
 
+    def _compositor_refresh(self) -> None:
+        """Draws nothing while the first screen comes together: it would be drawn over at once.
+
+        What is to be drawn is kept until then.
+        """
+        if self._draws:
+            super()._compositor_refresh()
+
+    def draw(self) -> None:
+        """Draws from now on."""
+        if not self._draws:
+            self._draws = True
+            self.refresh()
+
     def begin(self) -> None:
+        self.set_timer(DRAWN_SECONDS, self.draw)
         self.tree_view.clear(f"reaching the project{glyphs().ellipsis}")
         place = self.bswirl.reattaching.before
         narrowed = place is not None and Query.from_kept(place.query) != Query()
@@ -40,7 +58,7 @@ class Beginning(Comparing):
     def _started(self, found: tuple[int, int | None]) -> None:
         index, question_id = found
         self.begun = True
-        self.bswirl.refresh_state()
+        self.bswirl.changes.read_state()
         self.tree_view.clear()
         place = self.bswirl.reattaching.before
         query = Query()
@@ -80,6 +98,7 @@ class Beginning(Comparing):
         return self._query_to_come or self.questions.query_shown
 
     def _not_started(self, error: BswirlError) -> None:
+        self.draw()
         self.tree_view.clear("The project's owner could not be reached.")
         self.bswirl.show_problem(error)
 

@@ -110,6 +110,7 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
             if self.questions.total == 0:
                 if self.questions.selected is None and not self.list_apart:
                     self._show_no_tree(*(NOTHING_FITS if query.narrows else EMPTY_PROJECT))
+                    self.draw()
                 self.bswirl.reattaching.reopen()
                 if not self.query_one(SearchLine).display:  # closed before its answer came
                     self.tell_of_search()
@@ -173,6 +174,7 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         self.tree_view.words = self.words
         self.tree_view.show_tree(*found)
         self.arrive(found[0], new=new)
+        self.draw()
         self.bswirl.reattaching.reopen()
 
     def reload_shifts(self) -> None:

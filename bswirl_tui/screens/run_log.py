@@ -62,8 +62,12 @@ class RunLog(RunControl):
             self.log_view.append(lines)
             self._go_where_one_was()
 
+        run = self.run_here
+        ended = run is not None and not is_live(run)
         self._reading = True
-        self.bswirl.link.run_beside(self, "log", self._tail.read, done, self.bswirl.tell_problem)
+        self.bswirl.link.run_beside(
+            self, "log", lambda: self._tail.read(ended=ended), done, self.bswirl.tell_problem
+        )
 
     def _go_where_one_was(self) -> None:
         """Once, after a restart of the app: to the words searched for and the line that was read."""

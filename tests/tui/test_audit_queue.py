@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
 from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.reader import Reader
-from bswirl_tui.sitting import AHEAD, Sitting
+from bswirl_tui.sitting import Sitting
+from bswirl_tui.steps_ahead import AHEAD
 from tests.tui.driving import NARROW, main_screen, opened, press, says, settled, shown, typed, until
 
 JUDGE_SAYS = ("the operation is that", "no step of the gold", "reference", "reward")
@@ -600,6 +602,7 @@ class TestLosses:
             await press(pilot, "a")
             assert "You go on where you were" in says(pilot)
             assert action_here(pilot) == here
+            assert re.search(r"0 labelled\W+1 before", shown(pilot))
             await press(pilot, "O")
             assert "in the order `random`" in shown(pilot)
             await press(pilot, "escape")

@@ -266,6 +266,19 @@ class TestLog:
         assert [(line.at, line.text) for line in tail.read()] == [(4, "two"), (8, "\ufffd")]
         assert tail.read() == []
 
+    def test_last_line_without_an_end(self, tmp_path: Path) -> None:
+        """Of a run that is over it is shown; a run that goes on writes behind it."""
+        path = tmp_path / "log"
+        path.write_bytes(b"one\nKilled")
+        tail = LogTail(path)
+        assert [line.text for line in tail.read()] == ["one"]
+        assert tail.read() == []
+        assert [(line.at, line.text) for line in tail.read(ended=True)] == [(4, "Killed")]
+        assert tail.read(ended=True) == []
+        with path.open("ab") as log:
+            log.write(b"\nagain\n")
+        assert [(line.at, line.text) for line in tail.read()] == [(10, ""), (11, "again")]
+
     def test_long_log_begins_near_its_end(self, tmp_path: Path) -> None:
         """Gigabytes are not read to show a page."""
         path = tmp_path / "log"

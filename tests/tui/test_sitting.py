@@ -18,7 +18,7 @@ from bswirl.errors import BswirlError, InputError
 from bswirl.owner import audit, audit_queue, drawing, methods_write
 from bswirl.store.database import utc_now
 from bswirl.store.fields import Fields
-from bswirl_tui import sitting as sitting_module
+from bswirl_tui import steps_ahead
 from bswirl_tui.audit_text import headline, reveal_paragraphs
 from bswirl_tui.sitting import Sitting
 from bswirl_tui.themes import _PALETTES, DARK
@@ -315,7 +315,7 @@ class Times:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 0.0
         began = utc_now()
-        monkeypatch.setattr(sitting_module, "time", SimpleNamespace(monotonic=lambda: self.seconds))
+        monkeypatch.setattr(steps_ahead, "time", SimpleNamespace(monotonic=lambda: self.seconds))
         for module in (audit, audit_queue, drawing):
             monkeypatch.setattr(module, "utc_now", lambda: began + timedelta(seconds=self.seconds))
 
