@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bswirl.answers import plain_match, read_answer
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.records import NewQuestion
 from bswirl.store.bulk import insert_rows
@@ -226,6 +225,8 @@ class _Importer:
     def _new_trajectory(
         self, planter: Planter, tree: KnownTree, sample: PlacedSample, backbone: Sequence[PlacedSample]
     ) -> KnownTrajectory:
+        from bswirl.answers import plain_match, read_answer  # an owner starts without them
+
         stated = next((step.action for step in backbone if step.is_answer), None)
         answer = None if stated is None else read_answer(stated)
         return planter.trajectory(

@@ -54,12 +54,31 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project.root
 
 
+@pytest.fixture(scope="session")
+def _audited_template(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = _copied(_template, tmp_path_factory.mktemp("audited"))
+    with connect(project, auditor="alice") as client:
+        content.audit_all(client)
+        client.stop_owner()
+    return project.root
+
+
+def _copied(template: Path, folder: Path) -> Project:
+    root = folder / "pens"
+    shutil.copytree(template, root, ignore=shutil.ignore_patterns("socket", "*.lock"))
+    return Project.open(root)
+
+
 @pytest.fixture
 def project(_template: Path, tmp_path: Path) -> Iterator[Project]:
     """A project of the test's own, with the same trees."""
-    root = tmp_path / "pens"
-    shutil.copytree(_template, root, ignore=shutil.ignore_patterns("socket", "*.lock"))
-    yield from _serve(Project.open(root))
+    yield from _serve(_copied(_template, tmp_path))
+
+
+@pytest.fixture
+def audited(_audited_template: Path, tmp_path: Path) -> Iterator[Project]:
+    """The same, and Alice has labelled every step."""
+    yield from _serve(_copied(_audited_template, tmp_path))
 
 
 @pytest.fixture

@@ -305,3 +305,11 @@ def waiting_run(project: Project, client: Client) -> Run:
     )
     config = folder.read_config()
     return client.register_run(run_uid, "generate", "demo", config, config["input_sha256"])
+
+
+def audit_all(client: Client) -> None:
+    """Every step drawn at random and labelled; where its number is divisible by four, not as the judge."""
+    while (item := client.audit_next("random", repeats=0).item) is not None:
+        good = client.action(item.detail.action.action_id).action.judge_reward == 1.0
+        turned = item.detail.action.action_id % 4 == 0
+        client.audit_label(item, "1" if good != turned else "0", seconds=2.0)

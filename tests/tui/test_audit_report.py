@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,19 +26,11 @@ from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, shown, typed, until
 
 
-def audit_all(client: Client) -> None:
-    """Every step drawn at random and labelled; where its number is divisible by four, not as the judge."""
-    while (item := client.audit_next("random", repeats=0).item) is not None:
-        good = client.action(item.detail.action.action_id).action.judge_reward == 1.0
-        turned = item.detail.action.action_id % 4 == 0
-        client.audit_label(item, "1" if good != turned else "0", seconds=2.0)
-
-
 @pytest.fixture
-def audited(project: Project) -> Project:
-    with connect(project, auditor="alice") as client:
-        audit_all(client)
-    return project
+def carol(audited: Project) -> Iterator[Client]:
+    """Another person at the project that Alice has labelled."""
+    with connect(audited, auditor="carol") as client:
+        yield client
 
 
 def report(pilot: Pilot[Any]) -> AuditReportScreen:
@@ -49,9 +42,9 @@ def report(pilot: Pilot[Any]) -> AuditReportScreen:
 class TestReport:
     """As the command line has it."""
 
-    async def test_rates_and_effects(self, audited: Project, bob: Client) -> None:
+    async def test_rates_and_effects(self, audited: Project, carol: Client) -> None:
         """Of every random draw; how many more; what the labels did."""
-        made = make_report(bob.audit_record())
+        made = make_report(carol.audit_record())
         row = made.rows[0]
         async with opened(audited, WIDE) as pilot:
             await press(pilot, "A")
@@ -79,9 +72,9 @@ class TestReport:
             await press(pilot, "v")
             await until(pilot, lambda: "blind votes alone" in shown(pilot))
 
-    async def test_cell_leads_to_its_steps_and_into_the_tree(self, audited: Project, bob: Client) -> None:
+    async def test_cell_leads_to_its_steps_and_into_the_tree(self, audited: Project, carol: Client) -> None:
         """By the key of the cell, and by the list of cells."""
-        wrong = [item.action_id for item in bob.audit_record().items if item.action_id % 4 == 0]
+        wrong = [item.action_id for item in carol.audit_record().items if item.action_id % 4 == 0]
         async with opened(audited, NARROW) as pilot:
             await press(pilot, "A")
             await until(pilot, lambda: bool(report(pilot).rows.rows))
@@ -107,7 +100,7 @@ class TestReport:
             await press(pilot, "x")
             assert isinstance(pilot.app.screen, CellScreen)
 
-    async def test_the_cursor_stays_on_its_judge(self, audited: Project, bob: Client) -> None:
+    async def test_the_cursor_stays_on_its_judge(self, audited: Project, carol: Client) -> None:
         """Also where somebody's label brings a judge above it."""
         async with opened(audited, NARROW) as pilot:
             await press(pilot, "A")
@@ -139,9 +132,9 @@ class TestReport:
             assert "Left in the project: 18 such draws" in shown(pilot)
             assert f"would take {row.random.more_accuracy}/" in shown(pilot)
 
-    def test_versions_of_a_judge_are_told_apart(self, audited: Project, bob: Client) -> None:
+    def test_versions_of_a_judge_are_told_apart(self, audited: Project, carol: Client) -> None:
         """By prompt and by model."""
-        row = make_report(bob.audit_record(), by="prompt").rows[1]
+        row = make_report(carol.audit_record(), by="prompt").rows[1]
         assert who(row) == row.judge  # an import knows no more
         known = dataclasses.replace(row, model="m-7b", prompt_sha="abcdef0123456789")
         assert who(known) == f"abcdef01 {row.judge} m-7b"
@@ -152,16 +145,16 @@ class TestReport:
             await press(pilot, "A")
             await until(pilot, lambda: bool(report(pilot).rows.rows))
             assert "No random draw is labelled yet" in shown(pilot)
-            audit_all(bob)
+            content.audit_all(bob)
             await until(pilot, lambda: "30 random draws decided" in shown(pilot))
 
     @pytest.mark.parametrize("by", GROUPINGS)
     @pytest.mark.parametrize("votes", VOTES)
     def test_cells_hold_as_many_steps_as_they_say(
-        self, audited: Project, bob: Client, by: str, votes: str
+        self, audited: Project, carol: Client, by: str, votes: str
     ) -> None:
         """On every row of every grouping."""
-        record = bob.audit_record()
+        record = carol.audit_record()
         for row in make_report(record, by=by, votes=votes).rows:
             found = {cell: len(row_items(record, row, cell, votes=votes)) for cell in CELLS}
             assert found == row.cells

@@ -35,7 +35,6 @@ from bswirl_tui.widgets.row_list import RowList
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, press, says, settled, shown, typed, until
 from tests.tui.terminal import Terminal
-from tests.tui.test_audit_report import audit_all
 from tests.tui.test_rounds import record
 from tests.tui.trained import trained
 
@@ -53,7 +52,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         evaluated.evaluation(alice, folder / "a", "demo", evaluated.BEFORE, number=1)
         evaluated.evaluation(alice, folder / "b", "demo@7", evaluated.AFTER, number=2)
         trained(alice, folder / "train2", 2)
-        audit_all(bob)
+        content.audit_all(bob)
         for action in (2, 3, 5):
             alice.set_label(action, "1")
             bob.set_label(action, "0")

@@ -21,7 +21,6 @@ from bswirl_tui.themes import LIGHT
 from bswirl_tui.widgets import gpu_panel
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, press, settled, shown, typed, until
-from tests.tui.test_audit_report import audit_all
 from tests.tui.test_rounds import record as rounds_record
 from tests.tui.trained import trained
 
@@ -278,7 +277,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project = Project.create(tmp_path_factory.mktemp("audited") / "pens")
     with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
         content.fill(alice)
-        audit_all(alice)
+        content.audit_all(alice)
         bob.set_label(1, "0", reason="no progress")
         yield project
         alice.stop_owner()

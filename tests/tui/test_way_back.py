@@ -23,7 +23,6 @@ from bswirl_tui.widgets.evaluation_list import AnsweredList
 from bswirl_tui.widgets.row_list import RowList
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, settled, shown, until
-from tests.tui.test_audit_report import audit_all
 from tests.tui.trained import trained
 
 BACK = ("escape", "left_square_bracket")
@@ -39,7 +38,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         trained(alice, folder / "train", 1)
         evaluated.evaluation(alice, folder / "a", "demo", evaluated.BEFORE, number=1)
         evaluated.evaluation(alice, folder / "b", "demo@7", evaluated.AFTER, number=2)
-        audit_all(bob)
+        content.audit_all(bob)
         for action in (2, 3, 5):
             alice.set_label(action, "1")
             bob.set_label(action, "0")
