@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -52,7 +52,7 @@ class RunView(RunLog):
         self._stale = False  # there are points that were not asked for yet
         self._loading = False
         self._panes: list[Widget] = []
-        self._front: Widget | None = None  # where one at a time is shown, and none has the keys
+        self._front = 0  # the pane that has the keys, or will have them in a moment
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, "runs")
@@ -85,14 +85,13 @@ class RunView(RunLog):
         return self._run
 
     def place(self) -> dict[str, Any]:
-        pane = next((place for place, pane in enumerate(self._panes) if pane.has_focus), 0)
-        return {"screen": "run", "run": self._run.run_id, "pane": pane, **self.log_place}
+        return {"screen": "run", "run": self._run.run_id, "pane": self._front, **self.log_place}
 
     def on_mount(self) -> None:
-        self._panes[0].focus()
-        if self.kept.get("pane") in range(1, len(self._panes)):
-            self.call_after_refresh(self.bring_forward, self._panes[self.kept["pane"]])
+        pane = self.kept.get("pane", 0)
+        self._front = int(pane) if pane in range(len(self._panes)) else 0
         self._arrange()
+        self._panes[self._front].focus()
         self._show_run()
         self.begin_log()
         self._read_main()
@@ -104,13 +103,20 @@ class RunView(RunLog):
     # what is shown
 
     def _arrange(self) -> None:
-        """In a narrow terminal, shows the focused pane alone."""
-        wide = self.app.size.width >= 120
-        shown = next((pane for pane in self._panes if pane.has_focus), self._front or self._panes[0])
-        for pane in self._panes:
-            pane.display = wide or pane is shown
+        """In a narrow terminal, shows the front pane alone."""
+        for place, pane in enumerate(self._panes):
+            pane.display = self._is_wide or place == self._front
         main = self.query_one("#run-main")
-        main.display = wide or any(pane.display for pane in self._panes[:-1])
+        main.display = any(pane.display for pane in self._panes[:-1])
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.app.size.width >= 120
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """By the mouse, where all panes are in sight."""
+        if self._is_wide and event.widget in self._panes:
+            self._front = self._panes.index(event.widget)
 
     def _show_run(self) -> None:
         self._show_head()
@@ -227,15 +233,12 @@ class RunView(RunLog):
     # keys
 
     def _go(self, direction: int) -> None:
-        place = next((index for index, pane in enumerate(self._panes) if pane.has_focus), 0)
-        self.bring_forward(self._panes[(place + direction) % len(self._panes)])
+        self.bring_forward(self._panes[(self._front + direction) % len(self._panes)])
 
     def bring_forward(self, pane: Widget) -> None:
-        self._front = pane
-        pane.display = True
-        self.query_one("#run-main").display = True
+        self._front = self._panes.index(pane)
+        self._arrange()
         pane.focus()
-        self.call_after_refresh(self._arrange)
 
     def action_run_next_pane(self) -> None:
         self._go(1)
