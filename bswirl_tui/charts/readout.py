@@ -18,6 +18,7 @@ DIGITS = (4, 3, 2, 2, 2)  # of values, from the longest wording to the shortest
 SHORTEST = len(DIGITS) - 1
 BARE = 3  # the first wording without intervals
 HIDDEN = {BARE: "intervals hidden", SHORTEST: "[] hidden"}  # which it says
+PAIR = 2  # bands that can be told apart where they are drawn
 NUMBER, INTERVAL = 7, 18  # cells of a value and of an interval, in the shorter wordings
 STEP, SMOOTHED = 5, 8  # and of a step beside them, and of a smoothed value
 MARGIN = 1
@@ -50,7 +51,8 @@ def put_head(
     `notes` come in a long and a short form; `newest` is the last step of all panels.
     """
     points = [line.point(cursor) for line in lines]
-    shaded = sum(line.has_band for line in lines) > 1
+    bands = sum(line.has_band for line in lines)
+    shaded = bands > 1
     wanted = newest if cursor is None else cursor
     steps = {point.step for point in points if point is not None}
     apart = steps - {wanted} if len(lines) > 1 and len(steps) == 1 and wanted is not None else set()
@@ -62,7 +64,8 @@ def put_head(
         ]
         said += [[(f"@{step:,}", "muted")] for step in apart]  # said once where it is the same for all
         said += [[(note[level > 1], "warn")] for note in notes]
-        if level in HIDDEN and any(point is not None and point.interval is not None for point in points):
+        measured = any(point is not None and point.interval is not None for point in points)
+        if level in HIDDEN and bands > PAIR and measured:
             said.append([(HIDDEN[level], "warn")])
         laid = list(islice(_laid(title, room, said, canvas.width, 2 if level < 2 else 1), rows + 1))
         if len(laid) <= rows or level == SHORTEST:
