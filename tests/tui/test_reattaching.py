@@ -32,32 +32,18 @@ from bswirl_tui.screens.run_view import RunView
 from bswirl_tui.screens.runs import RunsScreen
 from bswirl_tui.votes_cast import QueueOptions
 from bswirl_tui.widgets.row_list import RowList
-from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, press, says, settled, shown, typed, until
+from tests.tui.rich import rich_project
 from tests.tui.terminal import Terminal
 from tests.tui.test_rounds import record
-from tests.tui.trained import trained
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "200x50"])
 
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with runs of every kind that has a screen, labels and conflicts."""
-    folder = tmp_path_factory.mktemp("rich")
-    project = Project.create(folder / "pens")
-    with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
-        content.fill(alice)
-        trained(alice, folder / "train", 1)
-        evaluated.evaluation(alice, folder / "a", "demo", evaluated.BEFORE, number=1)
-        evaluated.evaluation(alice, folder / "b", "demo@7", evaluated.AFTER, number=2)
-        trained(alice, folder / "train2", 2)
-        content.audit_all(bob)
-        for action in (2, 3, 5):
-            alice.set_label(action, "1")
-            bob.set_label(action, "0")
-        yield project
-        alice.stop_owner()
+    """Curves of two runs lie over each other."""
+    yield from rich_project(tmp_path_factory.mktemp("rich"), training_runs=2)
 
 
 @asynccontextmanager

@@ -21,29 +21,16 @@ from bswirl_tui.visits import Visit, Visits
 from bswirl_tui.way_back import KEPT
 from bswirl_tui.widgets.evaluation_list import AnsweredList
 from bswirl_tui.widgets.row_list import RowList
-from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, says, settled, shown, until
-from tests.tui.trained import trained
+from tests.tui.rich import rich_project
 
 BACK = ("escape", "left_square_bracket")
 
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with everything that has lists: a training run, two evaluations, labels, conflicts."""
-    folder = tmp_path_factory.mktemp("rich")
-    project = Project.create(folder / "pens")
-    with connect(project, auditor="alice") as alice, connect(project, auditor="bob") as bob:
-        content.fill(alice)
-        trained(alice, folder / "train", 1)
-        evaluated.evaluation(alice, folder / "a", "demo", evaluated.BEFORE, number=1)
-        evaluated.evaluation(alice, folder / "b", "demo@7", evaluated.AFTER, number=2)
-        content.audit_all(bob)
-        for action in (2, 3, 5):
-            alice.set_label(action, "1")
-            bob.set_label(action, "0")
-        yield project
-        alice.stop_owner()
+    """One training run is enough here."""
+    yield from rich_project(tmp_path_factory.mktemp("rich"), training_runs=1)
 
 
 def tree_is_on(pilot: Pilot[Any], action_id: int) -> bool:
