@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO ?= demo-project
-PYTEST_FLAGS ?= -n 5 --dist worksteal
+PYTEST_FLAGS ?= -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format docs images dist clean
