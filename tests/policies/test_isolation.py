@@ -20,7 +20,7 @@ class TestHubKernels:
             "print('LOADED')\ndef get_kernel(*a, **k): print('RAN')\n"
         )
         path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
-        for first in ("bswirl.training.work", "bswirl.evaluation.work"):
+        for first in ("bswirl.policies.loading", "bswirl.training.work", "bswirl.evaluation.work"):
             done = subprocess.run(
                 [sys.executable, "-c", f"import {first}, bitsandbytes, transformers, peft; print('done')"],
                 env={**os.environ, "PYTHONPATH": path},
