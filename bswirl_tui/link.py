@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -37,6 +37,15 @@ class ProjectChanged(Message):
         return cls(
             frozenset(("questions", "labels", "verdicts", "runs", "metrics", "selections")), None, None
         )
+
+    @classmethod
+    def between(cls, read: Mapping[str, Any], told: Mapping[str, Any]) -> ProjectChanged | None:
+        """What the owner changed after `read` and nobody here was told; both are its `pid` and `told`."""
+        if read["pid"] != told["pid"]:
+            return cls.everything()
+        before = read.get("told", {})
+        topics = {topic for topic, times in told["told"].items() if times != before.get(topic)}
+        return cls(frozenset(topics), None, None) if topics else None
 
     def merged(self, other: ProjectChanged) -> ProjectChanged:
         """Both changes as one."""
@@ -128,6 +137,7 @@ class _Worker(threading.Thread):
     def _connected(self) -> Client:
         if self._client is None:
             self._client = self._link.connect()
+            self._link.reads_from(self._client.owner)
         return self._client
 
     def _carry_out(self, job: _Job) -> None:
@@ -155,6 +165,7 @@ class Link:
         self._open = 0
         self._counting = threading.Lock()
         self._listener: threading.Thread | None = None
+        self._read_from: list[Mapping[str, Any]] = []
 
     @property
     def idle(self) -> bool:
@@ -169,6 +180,10 @@ class Link:
         """Begins to listen for changes."""
         self._listener = threading.Thread(target=self._listen, name="bswirl-events", daemon=True)
         self._listener.start()
+
+    def reads_from(self, owner: Mapping[str, Any]) -> None:
+        """Notes how far the owner was, as it said at hello, when a worker began to read."""
+        self._read_from.append(owner)
 
     def stop(self) -> None:
         """Ends every thread; what was asked and not answered is dropped."""
@@ -259,6 +274,9 @@ class Link:
         match event.get("event"):
             case "connected":
                 self._app.post_message(LinkChanged(True))
+                for read in tuple(self._read_from):
+                    if missed := ProjectChanged.between(read, event):
+                        self._app.post_message(missed)
             case "disconnected":
                 self._app.post_message(LinkChanged(False, str(event.get("message", ""))))
             case "changed":

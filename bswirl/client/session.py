@@ -102,8 +102,9 @@ class Session:
     def events(self, stop: threading.Event) -> Iterator[Message]:
         """The owner's events until `stop` is set, over a connection of its own.
 
-        `{"event": "connected"}` comes first and after every reconnection: what was known before may be out
-        of date. `{"event": "disconnected", "message": words}` comes when the owner goes away.
+        `{"event": "connected", "pid", "told"}` comes first and after every reconnection: what was known
+        before may be out of date; `told` is as at hello. `{"event": "disconnected", "message": words}` comes
+        when the owner goes away.
         """
         known_lost = False
         while not stop.is_set():
@@ -117,8 +118,8 @@ class Session:
                 continue
             known_lost = False
             try:
-                connection.call("subscribe", {})
-                yield {"event": "connected"}
+                begun = connection.call("subscribe", {})
+                yield {"event": "connected", "pid": connection.owner["pid"], "told": begun.get("told", {})}
                 while not stop.is_set():
                     if connection.wait(_EVENT_POLL_SECONDS):
                         message = connection.receive()

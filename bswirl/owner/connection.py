@@ -150,8 +150,7 @@ class Connection:
             with self._taken_upload(request_id) as upload:
                 self._reply(request_id, UPLOADS[method](self._session, params, upload.rows()))
         elif method == "subscribe":
-            self._subscribe()
-            self._reply(request_id, {})
+            self._reply(request_id, {"told": self._subscribe()})
         elif method == "ping":
             self._reply(request_id, {"pid": os.getpid(), "version": __version__})
         elif method == "stop":
@@ -181,12 +180,14 @@ class Connection:
             "version": __version__,
             "pid": os.getpid(),
             "project": str(self._owner.project.root),
+            "told": self._owner.hub.told(),
         }
 
-    def _subscribe(self) -> None:
-        if self._subscriber is None:
-            self._subscriber = Subscriber(self._send_event)
-            self._owner.hub.add(self._subscriber)
+    def _subscribe(self) -> dict[str, int]:
+        if self._subscriber is not None:
+            return self._owner.hub.told()
+        self._subscriber = Subscriber(self._send_event)
+        return self._owner.hub.add(self._subscriber)
 
     def _stream(self, request_id: Any, method: str, params: Fields) -> None:
         """Sends the rows in parts of about half a megabyte, then the result."""

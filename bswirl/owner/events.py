@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -56,10 +57,18 @@ class Hub:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscribers: list[Subscriber] = []
+        self._told: Counter[str] = Counter()
 
-    def add(self, subscriber: Subscriber) -> None:
+    def told(self) -> dict[str, int]:
+        """How often each topic changed since the owner began: by it a client sees what it missed."""
+        with self._lock:
+            return dict(self._told)
+
+    def add(self, subscriber: Subscriber) -> dict[str, int]:
+        """Tells it from now on what changes; returns how often each topic did before."""
         with self._lock:
             self._subscribers.append(subscriber)
+            return dict(self._told)
 
     def remove(self, subscriber: Subscriber) -> None:
         subscriber.close()
@@ -71,6 +80,7 @@ class Hub:
         if not changes.topics:
             return
         with self._lock:
+            self._told.update(changes.topics)
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber.add(changes)

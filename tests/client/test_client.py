@@ -139,11 +139,22 @@ class TestEvents:
         """A label from a second client arrives as an event."""
         stop = threading.Event()
         events = client.events(stop)
-        assert next(events) == {"event": "connected"}
+        connected = next(events)
+        assert (connected["event"], connected["pid"]) == ("connected", client.owner["pid"])
         with connect(project, auditor="grace") as other:
+            assert other.owner["told"] == connected["told"]
             other.set_label(client.tree("toy:a/1").actions[0].action_id, "unsure")
         event = next(events)
         assert event["event"] == "changed"
         assert "labels" in event["topics"]
         stop.set()
         assert list(events) == []
+
+    def test_what_was_missed_before_listening_can_be_seen(self, client: Client, project: Project) -> None:
+        """The count of the topic went up since hello, and no other's."""
+        with connect(project, auditor="grace") as other:
+            before = other.owner["told"]
+        client.set_label(client.tree("toy:a/1").actions[0].action_id, "unsure")
+        told = next(client.events(threading.Event()))["told"]
+        differing = {topic for topic in told if told[topic] != before.get(topic)}
+        assert differing == {"labels"}

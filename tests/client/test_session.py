@@ -231,6 +231,6 @@ class TestEvents:
         session = serve(lambda talk, request, rows: talk.result(request, {}))
         stop = threading.Event()
         events = session.events(stop)
-        assert next(events) == {"event": "connected"}
+        assert next(events) == {"event": "connected", "pid": 1, "told": {}}
         threading.Timer(0.1, stop.set).start()
         assert list(events) == []

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from bswirl.client import Client
 from bswirl.project import Project
@@ -33,6 +38,25 @@ class TestOthers:
             assert tree.key == key
             assert tree.outline.opened == opened_before
             assert "1 label" in shown(pilot).splitlines()[0]
+
+    async def test_label_set_while_the_app_opened(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The tree was read before it, and nobody told the app: it had not subscribed yet."""
+        labelled, listens = threading.Event(), Client.events
+
+        def events(client: Client, stop: threading.Event) -> Iterator[dict[str, Any]]:
+            assert labelled.wait(60)
+            yield from listens(client, stop)
+
+        monkeypatch.setattr(Client, "events", events)
+        async with opened(project) as pilot:
+            outline = main_screen(pilot).tree_view.outline
+            assert outline is not None
+            bob.set_label(outline.tree.actions[0].action_id, "0")
+            assert "1 label" not in shown(pilot)
+            labelled.set()
+            await until(pilot, lambda: "1 label" in shown(pilot).splitlines()[0])
 
     async def test_imports_show(self, project: Project, bob: Client) -> None:
         """The list grows under the cursor, which stays on its question."""
