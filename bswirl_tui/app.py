@@ -31,7 +31,7 @@ from bswirl_tui.screens.dialogs import Confirm, Problem, Shown
 from bswirl_tui.screens.help import help_reader
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.state import AppState
-from bswirl_tui.terminal.kind import drop_unfit_colours
+from bswirl_tui.terminal.kind import drop_unfit_colours, takes_mouse
 from bswirl_tui.terminal.thin import ThinDriver
 from bswirl_tui.text import count, line
 from bswirl_tui.themes import (
@@ -388,7 +388,7 @@ def run(
     glyphs.use(glyphs.ASCII if ascii_only else glyphs.fitting_set())
     app = BswirlApp(project, auditor, memory=Memory(project.root, auditor=auditor), fresh=fresh, tour=tour)
     with hangup.leave_when_terminal_is_gone(app):
-        code = app.run(mouse=mouse)
+        code = app.run(mouse=mouse and takes_mouse(os.environ))
     error = app._exception
     if error is not None:
         raise BswirlError(

@@ -43,7 +43,7 @@ def line_findings(_invocation: Invocation) -> Iterator[Finding]:
     if inside == "tmux":
         yield from _tmux()
     elif inside == "screen":
-        yield Finding("screen", "note", "inside GNU screen: 256 colours at most", "tmux shows more")
+        yield Finding("screen", "note", "inside GNU screen: 256 colours at most, no mouse", "tmux shows more")
     if sys.stdin.isatty() and sys.stdout.isatty():
         sys.stdout.flush()
         yield from measured(measure(sys.stdin.fileno(), sys.stdout.fileno()), os.environ, inside)

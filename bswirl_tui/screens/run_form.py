@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from bswirl.errors import BswirlError, UsageError
@@ -268,6 +269,19 @@ class RunForm(FormOutlook, FormStart):
         self.bswirl.ask_owner(
             self, "described", lambda client: described_names(client, name), found, opens=True
         )
+
+    def focus_next(self, _selector: object = "*") -> Widget | None:
+        return self._focus_beside(1)
+
+    def focus_previous(self, _selector: object = "*") -> Widget | None:
+        return self._focus_beside(-1)
+
+    def _focus_beside(self, step: int) -> Widget | None:
+        """Textual goes by where fields stand; those that a key before has just shown stand nowhere yet."""
+        editors = [field.editor for field in self.fields if field.display]
+        at = editors.index(self.focused) + step if self.focused in editors else min(step, 0)
+        self.set_focus(editors[at % len(editors)])
+        return self.focused
 
     def action_form_next(self) -> None:
         self.focus_next()

@@ -8,9 +8,14 @@ from collections.abc import MutableMapping
 def multiplexer(environment: MutableMapping[str, str]) -> str:
     """`tmux`, `screen` or nothing: the innermost one, as far as the environment says."""
     term = environment.get("TERM", "")
-    if "TMUX" in environment:
+    if environment.get("TMUX"):
         return "tmux"
     return "screen" if "STY" in environment or term.startswith("screen") else ""
+
+
+def takes_mouse(environment: MutableMapping[str, str]) -> bool:
+    """Whether the mouse can be asked for: GNU screen then keeps Escape back until another key comes."""
+    return multiplexer(environment) != "screen"
 
 
 def drop_unfit_colours(environment: MutableMapping[str, str]) -> None:

@@ -11,9 +11,11 @@ import re
 from typing import Any
 
 from rich.cells import cell_len
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from bswirl_tui.glyphs import ASCII, glyphs
+from bswirl_tui.terminal.escape import EscapeFirst
 from bswirl_tui.terminal.plain_ascii import to_ascii
 from bswirl_tui.terminal.sgr import PLAIN, Look, blank, change, changed_by, fit_for_blank
 
@@ -149,6 +151,10 @@ class ThinDriver(LinuxDriver):
         super().__init__(*about, **options)
         self.thin = ThinWriter()
         self.ascii_only = glyphs() is ASCII
+
+    def run_input_thread(self) -> None:
+        vars(linux_driver)["XTermParser"] = EscapeFirst  # it lets no driver choose
+        super().run_input_thread()
 
     def write(self, data: str) -> None:
         if self.ascii_only:

@@ -101,22 +101,22 @@ class TestEnding:
 
     def test_it_leaves_when_idle(self, project: Project) -> None:
         """Without clients and runs, after the idle time; a client keeps it."""
-        process = start_owner(project, idle=0.5)
+        process = start_owner(project, idle=2.0)
         with Wire(project) as wire:
             with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=1.5)
+                process.wait(timeout=3.0)
             assert wire.call("ping")
         assert process.wait(timeout=30) == 0
         assert project.store_file.exists()
 
     def test_a_run_alive_keeps_it(self, project: Project) -> None:
         """Until its worker ends."""
-        process = start_owner(project, idle=0.3)
+        process = start_owner(project, idle=2.0)
         with Wire(project) as wire:
             run = wire.register(project)
         with worker_of(run["folder"]):
             with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=1.5)
+                process.wait(timeout=3.0)
             append(run["folder"], {"t": "end", "status": "done", "exit_code": 0})
             assert process.wait(timeout=30) == 0
 

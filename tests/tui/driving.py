@@ -37,7 +37,13 @@ async def settled(pilot: Pilot[Any]) -> None:
     quiet = 0
     while quiet < 3:
         await pilot.pause()
-        quiet = quiet + 1 if app.link.idle else 0
+        at_rest = app.link.idle and not app._typing._waiting and is_laid_out(pilot)
+        quiet = quiet + 1 if at_rest else 0
+
+
+def is_laid_out(pilot: Pilot[Any]) -> bool:
+    """Whether the screen on top, which may have been opened just now, has every line."""
+    return len(pilot.app.screen._compositor.render_strips()) == pilot.app.size.height
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
@@ -50,7 +56,7 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
     """Waits for what comes by an event from outside."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
+        while not (is_laid_out(pilot) and condition()):
             await pilot.pause(0.05)
     await settled(pilot)
 

@@ -70,6 +70,21 @@ class TestFields:
             await press(pilot, *["up"] * 21)
             assert field(pilot, "policy").editor.has_focus
 
+    async def test_next_field_of_all_that_were_shown_just_now(self, shared: Project) -> None:
+        """Keys that arrive together: nothing has been laid out between them."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "x", "j")
+            screen = form(pilot)
+            screen.action_form_advanced()
+            passed = []
+            for _ in range(4):
+                screen.action_form_next()
+                passed.append(screen.focused)
+            assert passed == [entry.editor for entry in screen.fields[1:5]]
+            for _ in range(5):
+                screen.action_form_previous()
+            assert screen.focused is screen.fields[-1].editor
+
     async def test_defaults_follow_the_objective(self, shared: Project) -> None:
         """What sft starts from differs."""
         async with opened(shared) as pilot:

@@ -10,15 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from bswirl.client import Client, connect
 from bswirl.errors import UsageError
 from bswirl.project import Project
 from bswirl_tui import app
+from bswirl_tui.terminal.escape import EscapeFirst
 from tests.tui import content
-from tests.tui.terminal import ROOT, Terminal
+from tests.tui.terminal import PATIENCE_SECONDS, ROOT, Terminal
 
 POINTER_SHAPE = re.compile(rb"\x1b\]22;[a-z-]*\x07")  # Textual's own
+MOUSE = b"\x1b[?1000h"
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -26,6 +29,16 @@ def cpu_ticks(pid: int) -> int:
     """User and system time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def falls_asleep(terminal: Terminal) -> bool:
+    """Whether two seconds come in which nothing is sent, and a tenth of a processor is not used up."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        before = cpu_ticks(terminal.pid)
+        if terminal.read(2.0) == b"" and cpu_ticks(terminal.pid) - before < 20:
+            return True
+    return False
 
 
 def colour_codes(output: bytes) -> set[int]:
@@ -79,15 +92,54 @@ class TestLeaving:
         """Nothing animates."""
         with Terminal(shared.root) as terminal:
             terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
-            while terminal.read(1.0):
-                pass
-            before = cpu_ticks(terminal.pid)
-            assert terminal.read(2.0) == b""
-            assert cpu_ticks(terminal.pid) - before < 20  # of the 200 in two seconds
+            assert falls_asleep(terminal)
             terminal.press(b"/")
-            while terminal.read(1.0):
-                pass
-            assert terminal.read(2.0) == b""  # nor does the cursor of a field blink
+            assert terminal.read(PATIENCE_SECONDS)
+            assert falls_asleep(terminal)  # nor does the cursor of a field blink
+
+
+def parsed(sent: str) -> list[str]:
+    """The keys that the app takes it for, once nothing more comes."""
+    parser = EscapeFirst()
+    found = [*parser.feed(sent)]
+    while not found:
+        time.sleep(0.02)  # it waits for what could still belong to it
+        found += parser.tick()
+    return [event.key for event in found if isinstance(event, events.Key)]
+
+
+class TestEscape:
+    """A key that is easily lost: much that terminals send begins with it."""
+
+    def test_key_right_behind_it(self, shared: Project) -> None:
+        """Both arrive at once: they close the help and open the runs."""
+        with Terminal(shared.root) as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"?")
+            terminal.wait_for(b"Label this step 0.")
+            terminal.press(b"\x1bv")
+            terminal.wait_for(b"resume")
+            terminal.press(b"\x1bq")
+            assert terminal.ended() == 0
+        assert MOUSE in terminal.output
+
+    @pytest.mark.parametrize("key", ["v", "V", "1", "0", "-", "a", "\r", " ", "é"])
+    def test_it_is_never_alt(self, key: str) -> None:
+        """Whatever comes with it."""
+        assert parsed("\x1b" + key) == ["escape", *parsed(key)]
+
+    @pytest.mark.parametrize(("sent", "key"), [("\x1b[A", "up"), ("\x1b[Z", "shift+tab"), ("\x1bOP", "f1")])
+    def test_keys_that_begin_with_it(self, sent: str, key: str) -> None:
+        """They are what they were."""
+        assert parsed(sent) == [key]
+
+    def test_inside_gnu_screen(self, shared: Project) -> None:
+        """Where the mouse is asked for, it keeps Escape back until the next key."""
+        with Terminal(shared.root, TERM="screen", STY="1.pts") as terminal:
+            terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
+            terminal.press(b"q")
+            assert terminal.ended() == 0
+        assert MOUSE not in terminal.output
 
 
 class TestRecord:
@@ -124,7 +176,9 @@ class TestRecord:
                 terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
                 terminal.press(keys)
                 terminal.wait_for(b"to judge")
+                end = time.monotonic() + PATIENCE_SECONDS
                 while keys == b"a1" and not bob.labels():
+                    assert time.monotonic() < end
                     terminal.read(0.1)
                 terminal.press(b"\x11")
                 assert terminal.ended() == 0
@@ -140,9 +194,8 @@ class TestRecord:
             terminal.wait_for(b"--judge")
             for key in (b"\x0f", *[b"\x1b[B"] * 4, b" "):
                 terminal.press(key)
-                while terminal.read(0.3):
-                    pass
-            assert b"--again" in terminal.output
+                terminal.read(0.3)
+            terminal.wait_for(b"--again")
             terminal.press(b"\x13")
             terminal.wait_for(b"judge 2")
             terminal.close()
