@@ -19,8 +19,9 @@ class SampleRequest:
 
     `stop` says whether a sample ends with its first step or with the solution's answer; a solution also
     ends after `max_steps` steps. `key` names the request's random stream: the same seed and key draw the
-    same samples, whatever else is asked for beside them. Without a key the request's place in the list is
-    its name.
+    same samples, whatever else is asked for beside them, up to rounding: in bfloat16 some processors give
+    other last bits in other batches, and a draw at the very edge of two tokens can fall to the other side.
+    Without a key the request's place in the list is its name.
     """
 
     question: str

@@ -33,6 +33,8 @@ from bswirl.policies.spelling import Spelling
 from bswirl.steps import Step, first_step, parse_solution
 from bswirl.tokens import as_bytes
 
+DENSE = torch.bfloat16  # dense weights, unless another format is asked for
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -60,7 +62,7 @@ def load_model(
     extra is missing.
     """
     place = resolve_device(device)
-    kind = dtype or torch.bfloat16
+    kind = dtype or DENSE
     if load_in_4bit:
         import_bitsandbytes()
     source = model_source(spec, log)

@@ -27,6 +27,14 @@ QUESTIONS = [
     for number, (text, steps) in enumerate(sums(8, seed=5), start=1)
 ]
 
+WORKER_IN_FLOAT32 = """
+import sys, torch
+from bswirl import worker
+from bswirl.policies import local
+local.DENSE = torch.float32
+sys.exit(worker.main(sys.argv[1]))
+"""
+
 
 def make_run(path: Path, model: Path, **settings: Any) -> RunFolder:
     return RunFolder.create(
@@ -197,7 +205,7 @@ class TestResuming:
     ) -> None:
         """Two workers killed with SIGKILL at some point, a third one finishes."""
         folder = make_run(tmp_path / "1", taught_folder)
-        command = [sys.executable, "-m", "bswirl.worker", str(folder.path)]
+        command = [sys.executable, "-c", WORKER_IN_FLOAT32, str(folder.path)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         root = Path(__file__).parents[2]
         for rows in (3, 20):
