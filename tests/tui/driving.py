@@ -43,7 +43,7 @@ async def settled(pilot: Pilot[Any]) -> None:
 
 def is_laid_out(pilot: Pilot[Any]) -> bool:
     """Whether the screen on top, which may have been opened just now, has every line."""
-    return len(pilot.app.screen._compositor.render_strips()) == pilot.app.size.height
+    return pilot.app.screen._compositor.size == pilot.app.size
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
