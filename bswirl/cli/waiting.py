@@ -145,7 +145,7 @@ def progress_bar() -> Bar:
 
 
 def _bar_fields(run: Run) -> dict[str, Any]:
-    state = how_far(run) if run.status == "running" else run.status
+    state = (how_far(run) or "running") if run.status == "running" else run.status
     if run.progress is None or not run.progress.total:
         return {"state": state}
     return {"state": state, "total": run.progress.total, "completed": run.progress.done}

@@ -9,7 +9,7 @@ import click
 
 from bswirl.cli.estimate import dry_run_option, note_estimate, show_estimate
 from bswirl.cli.invocation import Invocation, pass_invocation
-from bswirl.cli.output import Command, json_option, note, number, print_facts, print_json
+from bswirl.cli.output import Command, json_option, note, note_wrapped, number, print_facts, print_json
 from bswirl.cli.trusting import ask_trust
 from bswirl.cli.waiting import detach_option, finish, print_run, wait
 from bswirl.errors import UsageError
@@ -105,7 +105,7 @@ def run_work(
 
 def _note_forecast(forecast: Forecast) -> None:
     for line in forecast_lines(forecast):
-        note(line)
+        note_wrapped(line)
 
 
 @click.command()
