@@ -8,6 +8,7 @@ it forgets what the terminal shows.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Any
 
 from rich.cells import cell_len
@@ -50,7 +51,11 @@ class ThinWriter:
         for token in _TOKEN.finditer(data):
             kind = token.lastgroup
             if kind == "text" and place is not None:
-                span += _cells(token[0], self._look)
+                text = token[0]
+                if not span and (leading := _leading(text)):
+                    out.append(self._joined(place, leading))
+                    text = text[len(leading) :]
+                _append(span, text, self._look)
             elif kind == "look":
                 self._look = changed_by(self._look, token["look"])
             elif kind == "column":  # the last group of a move
@@ -74,6 +79,12 @@ class ThinWriter:
             return ""
         self.forget()
         return self._to(self._look) + sequence
+
+    def _joined(self, place: tuple[int, int], marks: str) -> str:
+        """What combines with the cell before a known place: it is not known what that shows then."""
+        row, column = place
+        self._rows.pop(row, None)
+        return f"\x1b[{row};{column}H" + self._to(self._look) + marks
 
     def _to(self, look: Look) -> str:
         before, self._sent = self._sent, look
@@ -108,20 +119,31 @@ class ThinWriter:
         return "".join(out)
 
 
-def _cells(text: str, look: Look) -> list[Cell]:
+def _append(cells: list[Cell], text: str, look: Look) -> None:
+    """Adds the cells of `text`; what combines goes to the last character and takes on its look."""
     empty = (" ", blank(look))
     if text.isascii():
-        return [empty if character == " " else (character, look) for character in text]
-    cells: list[Cell] = []
+        cells += [empty if character == " " else (character, look) for character in text]
+        return
     for character in text:
         width = 1 if character.isascii() else cell_len(character)
-        if width == 0 and cells:
-            last = len(cells) - 1 if cells[-1][0] else len(cells) - 2
-            cells[last] = (cells[last][0] + character, look)
+        if width == 0:
+            last = _last(cells)
+            before, its_look = cells[last]
+            cells[last] = (before + character, look if before == " " else its_look)
         else:
             cells.append(empty if character == " " else (character, look))
             cells += [("", look)] * (width - 1)
-    return cells
+
+
+def _leading(text: str) -> str:
+    """What of `text` combines with whatever stands before it."""
+    return "" if text[0].isascii() else "".join(takewhile(lambda character: cell_len(character) == 0, text))
+
+
+def _last(cells: list[Cell]) -> int:
+    """Where the last character begins."""
+    return next(place for place in range(len(cells) - 1, -1, -1) if cells[place][0])
 
 
 def _regular(cells: list[Cell] | list[Cell | None]) -> bool:

@@ -43,7 +43,8 @@ class Emulator:
         width = cell_len(character)
         if width == 0:
             before = column - 1 if self._at(row, column - 1)[0] else column - 2
-            self.cells[row, before] = (self._at(row, before)[0] + character, self.look)
+            shown, look = self._at(row, before)
+            self.cells[row, before] = (shown + character, self.look if shown == " " else look)
             return
         for place in range(column, column + width):
             self._clear_wide(row, place)

@@ -13,7 +13,7 @@ LOOKS = ("0", "1;38;2;9;8;7;48;2;1;2;3", "38;2;9;8;7;48;2;1;2;3", "7;31;42", "4;
 WIDTH, HEIGHT = 12, 3
 
 looks = st.sampled_from(LOOKS)
-words = st.text(st.sampled_from("ab  漢é\u0301"), max_size=6).map(lambda text: text.lstrip("\u0301"))
+words = st.text(st.sampled_from("ab  漢é\u0301"), max_size=6)
 
 
 @st.composite
@@ -72,6 +72,21 @@ class TestThin:
         writer = ThinWriter()
         writer.thinned("\x1b[2;5Hreward 1 of the judge")
         assert writer.thinned("\x1b[2;5Hreward 0 of the judge") == "\x1b[2;12H0"
+
+    def test_accent_in_the_next_piece_takes_no_cell(self) -> None:
+        """A search marks a word up to the accent: what stands right of it is where it was."""
+        writer = ThinWriter()
+        writer.thinned("\x1b[1;1H\x1b[7mcafe\x1b[0m\u0301 12")
+        assert writer.thinned("\x1b[1;1H\x1b[7mcafe\x1b[0m\u0301 13").endswith("13")
+        screen = Emulator()
+        screen.feed("\x1b[1;1Hcafe\u0301 12" + writer.thinned("\x1b[1;1Hcafe\u0301 14"))
+        assert screen.text(1) == "cafe\u0301 14"
+
+    def test_accent_keeps_the_look_of_its_letter(self) -> None:
+        """A letter that is no longer marked is sent again, whatever look its accent is written in."""
+        writer = ThinWriter()
+        writer.thinned("\x1b[1;1H\x1b[7me\x1b[0m\u0301")
+        assert writer.thinned("\x1b[1;1He\u0301") == "\x1b[1;1He\u0301"
 
     def test_empty_cells_stay_empty(self) -> None:
         """Colours of letters do not show on them."""
