@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from rich.cells import cell_len
 
@@ -14,9 +15,10 @@ EMPTY: Cell = (" ", PLAIN)
 
 
 class Emulator:
-    """Holds what a person would see."""
+    """Holds what a person would see, where each character takes as many cells as `width` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: Callable[[str], int] = cell_len) -> None:
+        self._width = width
         self.cells: dict[tuple[int, int], Cell] = {}
         self.cursor = (1, 1)
         self.look = PLAIN
@@ -40,7 +42,7 @@ class Emulator:
 
     def _put(self, character: str) -> None:
         row, column = self.cursor
-        width = cell_len(character)
+        width = self._width(character)
         if width == 0:
             before = column - 1 if self._at(row, column - 1)[0] else column - 2
             shown, look = self._at(row, before)

@@ -30,6 +30,21 @@ class TestClean:
         assert not {unicodedata.category(character) for character in shown} & UNSAFE
         assert not any(0xFE00 <= ord(character) <= 0xFE0F for character in shown)
 
+    @pytest.mark.parametrize(
+        "disputed", ["\ufe0f", "\u20e3", "🏽", "\u3164", "\uffa0", "\u302e", "\U0001d165", "㉈"]
+    )
+    def test_what_terminals_measure_differently_is_spelled_out(self, disputed: str) -> None:
+        """By its code, which is as wide everywhere."""
+        assert text.clean(f"a{disputed}b") == f"a‹U+{ord(disputed):04X}›b"
+
+    @pytest.mark.parametrize(
+        ("words", "shown"), [("हिन्दी", "ह◌िन्द◌ी"), ("कः ो", "क◌ः ◌ो"), ("◌ा ◌◌", "◌ा ◌◌"), ("กำ ที่", "กำ ที่")]
+    )
+    def test_spacing_marks_have_room(self, words: str, shown: str) -> None:
+        """A cell of their own, once; marks above and below a letter take none."""
+        assert text.clean(words) == shown
+        assert text.clean(shown) == shown
+
     def test_markup_stays_as_it_is(self) -> None:
         """Brackets are text."""
         assert text.line("[/foo] [bold]").plain == "[/foo] [bold]"
