@@ -192,9 +192,11 @@ class TestAscii:
     @pytest.mark.parametrize(
         ("step", "spelt"),
         [
-            ("3½ ≤ √2·π²", "3 1/2 <= sqrt2·pi^2"),
+            ("3½ ≤ √2·π²", "3 1/2 <= sqrt2*pi^2"),
             ("x₁ ≠ θ ÷ 45° → ±5", "x_1 != theta / 45 deg -> +-5"),
             ("10⁻³ ≈ 0 ⇒ Σ ≥ ⅓", "10^-3 ~= 0 => Sigma >=  1/3"),
+            ("3·4=12, 6∕2, 8 ➗ 2 ➕ 1 ➖ 3, 2✕3✖4", "3*4=12, 6/2, 8 / 2 + 1 - 3, 2x3x4"),
+            ("１２＋ｘ＝￥３０, 50¢, 𝟑𝒙+𝜋", "12+x=JPY30, 50 cents, 3x+pi"),
             ("José isst 漢字", "José isst 漢字"),
         ],
     )
@@ -203,6 +205,11 @@ class TestAscii:
         assert text.clean(step) == step
         monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
         assert text.clean(step) == spelt
+
+    def test_line_end_is_no_money(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And no part of the numbers beside it."""
+        monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
+        assert text.clean("costs 12\n10", one_line=True) == "costs 12<nl>10"
 
     def test_ascii_set_is_ascii(self) -> None:
         """And as wide as the other."""
