@@ -122,6 +122,9 @@ def _rows(cells: Sequence[Cell], width: int) -> list[list[Cell]]:
                 del rows[-1][cut:]
             rows.append(rest)
             room = width - sum(cell_len(letter) for _, letter in rest)
+            if size > room:  # a wide one, behind a word that leaves a single cell
+                rows.append([])
+                room = width
         rows[-1].append(cell)
         room -= size
         if cell[1] in _LINE_ENDS:

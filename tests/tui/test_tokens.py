@@ -86,6 +86,13 @@ class TestText:
         shown = [line.plain for line in Shaded(tokens=tokens, colours=COLOURS).lines(20)]
         assert shown == ["a<nl>", "b<nl>"]
 
+    def test_wide_character_behind_a_long_word(self) -> None:
+        """Where the word leaves it a single cell, it begins the next line."""
+        step = " " + "a" * 19 + "漢bc"
+        tokens = shown_tokens(StepTokens((len(step.encode()),), (0.0,)), step)
+        shown = [line.plain for line in Shaded(tokens=tokens, colours=COLOURS).lines(20)]
+        assert shown == [" ", "a" * 19, "漢bc"]
+
     def test_columns_fill_a_wide_screen(self) -> None:
         """From top to bottom, each line no wider than there is room."""
         tokens = shown_tokens(first_step().tokens, content.FIRST)  # type: ignore[arg-type]
