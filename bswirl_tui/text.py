@@ -91,12 +91,18 @@ def count(number: int, noun: str) -> str:
 
 
 def reward_number(reward: float | None) -> str:
-    """A reward in as few characters as it takes: `1`, `0`, `.5`."""
+    """A reward in as few characters as it takes: `1`, `0`, `.5`; what is all but whole as `<.01`, `>.99`."""
     if reward is None:
         return glyphs().dash
-    if reward == int(reward):
-        return str(int(reward))
-    return f"{reward:.2f}".removeprefix("0").rstrip("0")
+    rounded = round(reward, 2)
+    if rounded == int(rounded):
+        return str(int(rounded)) if rounded == reward else ">.99" if rounded else "<.01"
+    return f"{rounded:.2f}".removeprefix("0").rstrip("0")
+
+
+def reward_cells(actions: Iterable[Action]) -> int:
+    """The cells that the longest of their reward numbers takes."""
+    return max((len(reward_number(action.reward)) for action in actions), default=1)
 
 
 def mean_reward(reward: float | None) -> str:

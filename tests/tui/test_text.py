@@ -104,10 +104,21 @@ class TestNumbers:
     """Numbers take as few characters as they can."""
 
     @pytest.mark.parametrize(
-        ("reward", "words"), [(1.0, "1"), (0.0, "0"), (0.5, ".5"), (0.25, ".25"), (None, "–")]
+        ("reward", "words"),
+        [
+            (1.0, "1"),
+            (0.0, "0"),
+            (0.5, ".5"),
+            (0.25, ".25"),
+            (1 / 3, ".33"),
+            (0.996, ">.99"),
+            (0.004, "<.01"),
+            (0.006, ".01"),
+            (None, "–"),
+        ],
     )
     def test_rewards(self, reward: float | None, words: str) -> None:
-        """Whole ones as a digit, soft ones without the zero."""
+        """Whole ones as a digit, soft ones without the zero; what is all but whole is not said to be."""
         assert text.reward_number(reward) == words
 
     @pytest.mark.parametrize(
