@@ -19,6 +19,7 @@ from bswirl_tui.text import (
     fit,
     line,
     mark,
+    reward_cells,
     reward_number,
     right,
     signed,
@@ -136,7 +137,8 @@ def votes_said(comparison: Comparison, action: Action) -> str:
 def card_caption(comparison: Comparison) -> str:
     """The line over cards that names their columns."""
     shift = f"{'shift':>{NUMBER}}" if comparison.shifts is not None else ""
-    return f"key {'action':<8} {'reward':<10} {'adv':>6} {'n':>4} {'log-prob':>{NUMBER}} {'/token':>7}{shift}"
+    reward = f"{'reward':<{9 + reward_cells(comparison.actions)}}"
+    return f"key {'action':<8} {reward} {'adv':>6} {'n':>4} {'log-prob':>{NUMBER}} {'/token':>7}{shift}"
 
 
 def card_line(comparison: Comparison, place: int, colours: Palette) -> Text:
@@ -151,9 +153,11 @@ def card_line(comparison: Comparison, place: int, colours: Palette) -> Text:
     number = Text(f" {action.action_id}", colours.strong if here else "")
     number.append(f" {signs.backbone}" if action.backbone else "", colours.accent)
     text.append_text(fit(number, 11))
-    reward = Text.assemble(mark(action, colours), " ", (reward_number(action.reward), colours.strong), " ")
+    cells = reward_cells(comparison.actions)
+    said = f"{reward_number(action.reward):>{cells}}"
+    reward = Text.assemble(mark(action, colours), " ", (said, colours.strong), " ")
     reward.append(_SHORT.get(action.source or "", ""), source_style(action.source, colours))
-    text.append_text(fit(reward, 11))
+    text.append_text(fit(reward, 10 + cells))
     text.append_text(right(advantage_cell(action.advantage, colours), 6))
     text.append(f"{signs.times}{action.samples}".rjust(5), colours.muted)
     text.append(" ").append_text(_number(action.logprob))

@@ -6,10 +6,18 @@ import re
 import unicodedata
 from functools import cache
 
+LINE_END = "<nl>"
 _SIGNS = {
     "±": "+-",
     "∓": "-+",
     "÷": "/",
+    "∕": "/",
+    "➗": "/",
+    "➕": "+",
+    "➖": "-",
+    "✕": "x",
+    "✖": "x",
+    "·": "*",
     "⋅": "*",
     "∙": "*",
     "∗": "*",
@@ -38,6 +46,8 @@ _SIGNS = {
     "⁄": "/",
     "‐": "-",
     "‑": "-",
+    "⏎": LINE_END,
+    "¢": " cents",
     "€": "EUR",
     "£": "GBP",
     "¥": "JPY",
@@ -48,6 +58,7 @@ _RUNS = re.compile(f"[{_RAISED}]+|[{_LOWERED}]+")
 _DIGITS = str.maketrans(_RAISED + _LOWERED, 2 * "0123456789+-")
 _FRACTIONS = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 _GREEK = (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA))
+_SHAPES = (*range(0xFF01, 0xFF5F), *range(0xFFE0, 0xFFE7), *range(0x1D400, 0x1D800))  # wide, bold, slanted
 
 
 def spelt(text: str) -> str:
@@ -70,4 +81,7 @@ def _table() -> dict[int, str]:
         name = unicodedata.name(chr(code), "").split()
         if name:
             spellings[chr(code)] = name[-1].lower() if "SMALL" in name else name[-1].capitalize()
+    for code in _SHAPES:
+        plain = unicodedata.normalize("NFKC", chr(code))
+        spellings[chr(code)] = spellings.get(plain, plain)
     return {ord(sign): words for sign, words in spellings.items()}

@@ -16,13 +16,12 @@ from bswirl.display import duration as duration
 from bswirl.display import safe_text
 from bswirl.records import Action, Progress, Run
 from bswirl_tui.glyphs import ASCII, glyphs
+from bswirl_tui.terminal.widths import settled
 from bswirl_tui.themes import Palette
 
 SHOWN_CHARACTERS = 200_000  # of one field; more would only slow the terminal down
 SOURCE_LETTERS = {"judge": "J", "human": "H", "answer": "A"}
 
-# Terminals disagree about how wide a character becomes by these.
-_SELECTORS = {code: f"‹U+{code:04X}›" for code in (*range(0xFE00, 0xFE10), 0x20E3)}
 _WRAPPER = Console(width=80, legacy_windows=False, force_terminal=False)
 
 
@@ -31,7 +30,7 @@ def clean(text: str, *, one_line: bool = False, limit: int = SHOWN_CHARACTERS) -
     shown = safe_text(text, one_line=one_line, limit=limit)
     if shown.isascii():
         return shown
-    shown = shown.translate(_SELECTORS)
+    shown = settled(shown)
     if glyphs() is not ASCII:
         return shown
     from bswirl_tui.spelling import spelt  # few terminals need it
@@ -92,12 +91,18 @@ def count(number: int, noun: str) -> str:
 
 
 def reward_number(reward: float | None) -> str:
-    """A reward in as few characters as it takes: `1`, `0`, `.5`."""
+    """A reward in as few characters as it takes: `1`, `0`, `.5`; what is all but whole as `<.01`, `>.99`."""
     if reward is None:
         return glyphs().dash
-    if reward == int(reward):
-        return str(int(reward))
-    return f"{reward:.2f}".removeprefix("0").rstrip("0")
+    rounded = round(reward, 2)
+    if rounded == int(rounded):
+        return str(int(rounded)) if rounded == reward else ">.99" if rounded else "<.01"
+    return f"{rounded:.2f}".removeprefix("0").rstrip("0")
+
+
+def reward_cells(actions: Iterable[Action]) -> int:
+    """The cells that the longest of their reward numbers takes."""
+    return max((len(reward_number(action.reward)) for action in actions), default=1)
 
 
 def mean_reward(reward: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from bswirl.tokens import StepTokens, as_bytes, probability, probability_words, readable
 from bswirl_tui.glyphs import glyphs
+from bswirl_tui.spelling import LINE_END
 from bswirl_tui.text import Paragraph, clean, fit, right, signed
 from bswirl_tui.themes import Palette
 
@@ -21,6 +23,8 @@ _BAR = 4  # cells, a nat each
 _GAP = 2  # between columns
 _TOKEN = 11  # cells of a token in the table, at least
 _MOST_TOKEN = 24
+_LINE_ENDS = ("⏎", LINE_END)
+_LETTER = re.compile(f"{LINE_END}|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,13 @@ class Shaded(Paragraph):
         return found
 
 
-Cell = tuple[ShownToken, str]  # a character with what combines with it
+Cell = tuple[ShownToken, str]  # a character with what combines with it, or a line end
 
 
 def _cells(tokens: Sequence[ShownToken]) -> list[Cell]:
     cells: list[Cell] = []
     for token in tokens:
-        for place, letter in enumerate(token.text):
+        for place, letter in enumerate(_LETTER.findall(token.text)):
             if place and not cell_len(letter):
                 cells[-1] = (token, cells[-1][1] + letter)
             else:
@@ -118,9 +122,12 @@ def _rows(cells: Sequence[Cell], width: int) -> list[list[Cell]]:
                 del rows[-1][cut:]
             rows.append(rest)
             room = width - sum(cell_len(letter) for _, letter in rest)
+            if size > room:  # a wide one, behind a word that leaves a single cell
+                rows.append([])
+                room = width
         rows[-1].append(cell)
         room -= size
-        if cell[1] == "⏎":
+        if cell[1] in _LINE_ENDS:
             rows.append([])
             room = width
     return [row for row in rows if row]

@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from bswirl.display import safe_text
 from bswirl.errors import BswirlError
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
@@ -138,7 +139,7 @@ class Ask(Dialog[str]):
     def __init__(self, title: str, words: str = "", value: str = "", placeholder: str = "") -> None:
         super().__init__(title, _hint("enter saves"))
         self._words = words
-        self._value = clean(value, one_line=True)
+        self._value = safe_text(value, one_line=True)
         self._placeholder = placeholder
 
     def content(self) -> ComposeResult:

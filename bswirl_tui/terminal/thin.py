@@ -2,12 +2,13 @@
 
 Textual writes every line that may have changed as a whole, each piece with its full style. `ThinWriter` keeps
 what the terminal shows and leaves out what it shows already. Whatever it does not know passes unchanged, and
-it forgets what the terminal shows.
+it forgets what the terminal shows. A character whose width terminals do not agree on moves no other one.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Any
 
 from rich.cells import cell_len
@@ -18,6 +19,7 @@ from bswirl_tui.glyphs import ASCII, glyphs
 from bswirl_tui.terminal.escape import EscapeFirst
 from bswirl_tui.terminal.plain_ascii import to_ascii
 from bswirl_tui.terminal.sgr import PLAIN, Look, blank, change, changed_by, fit_for_blank
+from bswirl_tui.terminal.widths import ROOM, agreed, carries_marks, is_spacing
 
 Cell = tuple[str, Look]  # a character with what combines with it; "" where a wide one goes on
 
@@ -52,7 +54,11 @@ class ThinWriter:
         for token in _TOKEN.finditer(data):
             kind = token.lastgroup
             if kind == "text" and place is not None:
-                span += _cells(token[0], self._look)
+                text = token[0]
+                if not span and (leading := _leading(text)):
+                    out.append(self._joined(place, leading))
+                    text = text[len(leading) :]
+                _append(span, text, self._look)
             elif kind == "look":
                 self._look = changed_by(self._look, token["look"])
             elif kind == "column":  # the last group of a move
@@ -64,7 +70,7 @@ class ThinWriter:
                 out.append(self._other(token[0], kind or ""))
         out.append(self._span(place, span))
         if place is not None and not span:
-            out.append(f"\x1b[{place[0]};{place[1]}H")
+            out.append(_move(*place))
         out.append(self._to(PLAIN))
         return "".join(out)
 
@@ -76,6 +82,14 @@ class ThinWriter:
             return ""
         self.forget()
         return self._to(self._look) + sequence
+
+    def _joined(self, place: tuple[int, int], marks: str) -> str:
+        """What combines with the cell before that place: it is not known what that shows then."""
+        row, column = place
+        known = self._rows.get(row, [])
+        _cut(known, column - 1)
+        known[column - 1 : column] = [None] * len(known[column - 1 : column])
+        return _move(row, column) + self._to(self._look) + marks
 
     def _to(self, look: Look) -> str:
         before, self._sent = self._sent, look
@@ -93,42 +107,114 @@ class ThinWriter:
         before = known[column : column + len(cells)]
         if before == cells:
             return ""
-        irregular = not (_regular(cells) and _regular(before))  # terminals disagree on widths
-        stretches = [(0, len(cells))] if irregular else _changed(before, cells)
+        irregular = not (_regular(cells) and _regular(before))
+        _cut(known, column)
+        _cut(known, column + len(cells))
         known[column : column + len(cells)] = cells
+        if irregular:
+            return self._stretch(row, column, cells + _overdrawn(cells, known[column + len(cells) :]))
         return "".join(
-            f"\x1b[{row};{column + start}H" + self._stretch(cells[start:end]) for start, end in stretches
+            self._stretch(row, column + start, cells[start:end]) for start, end in _changed(before, cells)
         )
 
-    def _stretch(self, cells: list[Cell]) -> str:
-        out: list[str] = []
-        for character, look in cells:
+    def _stretch(self, row: int, column: int, cells: list[Cell]) -> str:
+        """Draws cells; behind a character that may have moved the cursor too far or not enough, moves it."""
+        out = [_move(row, column)]
+        astray = False
+        for place, (character, look) in enumerate(cells):
+            if not character:
+                continue
+            if astray:
+                out.append(_move(row, column + place))
             wanted = fit_for_blank(self._sent, look) if character == " " else look
             if wanted != self._sent:
                 out.append(self._to(wanted))
+            width = _width(cells, place)
+            astray = not agreed(character, width)
+            if astray and (width > 1 or not cell_len(character)):
+                out += [" " * width, _move(row, column + place)]  # it may leave some of its cells as they are
             out.append(character)
         return "".join(out)
 
 
-def _cells(text: str, look: Look) -> list[Cell]:
+def _append(cells: list[Cell], text: str, look: Look) -> None:
+    """Adds the cells of `text`; what combines goes to the last character and takes on its look."""
     empty = (" ", blank(look))
     if text.isascii():
-        return [empty if character == " " else (character, look) for character in text]
-    cells: list[Cell] = []
+        cells += [empty if character == " " else (character, look) for character in text]
+        return
     for character in text:
         width = 1 if character.isascii() else cell_len(character)
-        if width == 0 and cells:
-            last = len(cells) - 1 if cells[-1][0] else len(cells) - 2
-            cells[last] = (cells[last][0] + character, look)
+        if width == 0:
+            _combine(cells, character, look)
         else:
             cells.append(empty if character == " " else (character, look))
             cells += [("", look)] * (width - 1)
-    return cells
+
+
+def _combine(cells: list[Cell], mark: str, look: Look) -> None:
+    last = _last(cells)
+    before, its_look = cells[last]
+    if before != ROOM or not is_spacing(mark):
+        cells[last] = (before + mark, look if before == " " else its_look)
+        return
+    base = _last(cells[:last]) if last else last
+    if carries_marks(cells[base][0]):
+        text, its_look = cells[base]
+        cells[base], cells[last] = (text + mark, its_look), ("", its_look)
+    else:
+        cells[last] = (mark, its_look)
+
+
+def _leading(text: str) -> str:
+    """What of `text` combines with whatever stands before it."""
+    return "" if text[0].isascii() else "".join(takewhile(lambda character: cell_len(character) == 0, text))
+
+
+def _last(cells: list[Cell]) -> int:
+    """Where the last character begins."""
+    return next(place for place in range(len(cells) - 1, -1, -1) if cells[place][0])
+
+
+def _width(cells: list[Cell], place: int) -> int:
+    """The cells of the character that begins there."""
+    ends = (end for end in range(place + 1, len(cells)) if cells[end][0])
+    return next(ends, len(cells)) - place
+
+
+def _cut(known: list[Cell | None], column: int) -> None:
+    """Forgets a wide character that goes on at that place: one of its halves is overwritten."""
+
+    def goes_on(place: int) -> bool:
+        return place < len(known) and (cell := known[place]) is not None and not cell[0]
+
+    start = end = column
+    while goes_on(end):
+        end += 1
+    while goes_on(start):
+        start -= 1
+    known[start:end] = [None] * (end - start)
+
+
+def _overdrawn(cells: list[Cell], known: list[Cell | None]) -> list[Cell]:
+    """What stands behind `cells` and goes where a terminal draws their last character a cell too wide."""
+    behind: list[Cell] = []
+    for cell in known:
+        drawn = cells + behind
+        last = _last(drawn)
+        if cell is None or agreed(drawn[last][0], len(drawn) - last):
+            break
+        behind.append(cell)
+    return behind
+
+
+def _move(row: int, column: int) -> str:
+    return f"\x1b[{row};{column}H"
 
 
 def _regular(cells: list[Cell] | list[Cell | None]) -> bool:
-    """Whether every cell holds one character of one cell."""
-    return all(cell is None or len(cell[0]) == 1 for cell in cells)
+    """Whether every cell holds one character that is one cell everywhere."""
+    return all(cell is None or agreed(cell[0], 1) for cell in cells)
 
 
 def _changed(before: list[Cell | None], after: list[Cell]) -> list[tuple[int, int]]:

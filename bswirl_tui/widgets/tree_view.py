@@ -14,12 +14,24 @@ from bswirl.records import Action, QuestionShifts, QuestionTree
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
 from bswirl_tui.outline import ROOT, Group, Line, Outline
-from bswirl_tui.text import advantage_cell, clean, count, fit, line, mark, reward_cell, right, signed
+from bswirl_tui.text import (
+    advantage_cell,
+    clean,
+    count,
+    fit,
+    line,
+    mark,
+    reward_cell,
+    reward_cells,
+    right,
+    signed,
+)
 from bswirl_tui.themes import Palette, palette
 from bswirl_tui.widgets.row_list import RowList
 
 NUMBERED = 60  # cells from which every line shows its action's number
 LEVELS = 4  # so many levels at once are left out, so that few moves of the cursor shift the outline
+REWARD_CELLS = 3  # of the column of rewards, and of its heading, at least
 STEP_CELLS = 26  # of a step's words that no depth may take
 
 
@@ -45,6 +57,7 @@ class TreeView(RowList):
         self.words = ""  # what is searched for
         self.outline: Outline | None = None
         self._words: tuple[str, ...] = ()
+        self._reward_cells = REWARD_CELLS
         self._drawn_from = 0  # the level at which the outline as drawn begins
 
     # filling
@@ -52,6 +65,7 @@ class TreeView(RowList):
     def show_tree(self, tree: QuestionTree, shifts: QuestionShifts | None = None) -> None:
         """Shows a tree. The same question keeps cursor and open lines; another opens its first backbone."""
         before = self.outline
+        self._reward_cells = max(REWARD_CELLS, reward_cells(tree.actions) + 1)
         if before is not None and self.shows(tree):
             key = self.key
             self.outline = Outline(tree, before.opened, shifts or before.shifts)
@@ -155,7 +169,9 @@ class TreeView(RowList):
 
     def draw_header(self, width: int) -> Text:
         shift = "  shift" if self.outline is not None and self.outline.shifts.shifts else ""
-        text = Text(f"  rew   adv  {glyphs().times}n{shift}   step", palette(self.app).muted)
+        text = Text(
+            f"  {'rew':>{self._reward_cells}}   adv  {glyphs().times}n{shift}   step", palette(self.app).muted
+        )
         if width >= NUMBERED:
             return fit(text, width - 8).append("  number", palette(self.app).muted)
         return text
@@ -203,7 +219,7 @@ class TreeView(RowList):
         matches = bool(self.words) and self.words.lower() in action.text.lower()
         text = Text().append(signs.match if matches else " ", colours.warn)
         text.append_text(mark(action, colours)).append(" ")
-        text.append_text(right(reward_cell(action, colours), 3)).append(" ")
+        text.append_text(right(reward_cell(action, colours), self._reward_cells)).append(" ")
         text.append_text(right(advantage_cell(action.advantage, colours), 5)).append(" ")
         times = f"{signs.times}{action.samples}" if action.samples else ""
         text.append(f"{times:<3}", colours.muted).append(" ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from rich.cells import cell_len
 
@@ -14,9 +15,10 @@ EMPTY: Cell = (" ", PLAIN)
 
 
 class Emulator:
-    """Holds what a person would see."""
+    """Holds what a person would see, where each character takes as many cells as `width` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: Callable[[str], int] = cell_len) -> None:
+        self._width = width
         self.cells: dict[tuple[int, int], Cell] = {}
         self.cursor = (1, 1)
         self.look = PLAIN
@@ -40,10 +42,11 @@ class Emulator:
 
     def _put(self, character: str) -> None:
         row, column = self.cursor
-        width = cell_len(character)
+        width = self._width(character)
         if width == 0:
             before = column - 1 if self._at(row, column - 1)[0] else column - 2
-            self.cells[row, before] = (self._at(row, before)[0] + character, self.look)
+            shown, look = self._at(row, before)
+            self.cells[row, before] = (shown + character, self.look if shown == " " else look)
             return
         for place in range(column, column + width):
             self._clear_wide(row, place)

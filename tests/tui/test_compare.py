@@ -12,8 +12,10 @@ from textual.pilot import Pilot
 from bswirl.client import Client, connect
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
-from bswirl.records import Verdict
+from bswirl.records import Action, Question, QuestionTree, State, Verdict
+from bswirl_tui.candidates import Comparison, card_caption, card_line
 from bswirl_tui.inspection import judge_paragraphs
+from bswirl_tui.outline import Group, Outline
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.widgets.compare_view import CompareView
 from tests.tui import content
@@ -139,6 +141,20 @@ class TestCards:
             assert "Step 1: It is 11" in shown(pilot)
             await press(pilot, "g")
             assert "Step 1: It is 0" in shown(pilot)
+
+    def test_soft_rewards_line_up(self) -> None:
+        """With each other and under the caption, whole ones among them."""
+        rewards = (1 / 3, 0.996, 1.0)
+        actions = tuple(
+            Action(number, 1, 1, False, "x", 1, reward=reward, source="judge", advantage=0.25)
+            for number, reward in enumerate(rewards, 1)
+        )
+        tree = QuestionTree(Question(9, "d", "train", "q", "What?"), (State(1, 9, 0),), actions)
+        comparison = Comparison(Outline(tree), Group(1, actions), 1)
+        cards = [card_line(comparison, place, COLOURS).plain for place in range(3)]
+        assert [card[13:26] for card in cards] == ["✗  .33 judge ", "✓ >.99 judge ", "✓    1 judge "]
+        end = card_caption(comparison).index("adv") + len("adv")
+        assert [card[:end].split()[-1] for card in cards] == ["+0.25"] * 3
 
 
 class TestDifferences:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Action
+from bswirl_tui import glyphs
 from bswirl_tui.screens.dialogs import Ask
 from bswirl_tui.widgets import bars
 from tests.tui.driving import lines_of, main_screen, opened, press, says, settled, shown, typed, until
@@ -82,6 +83,14 @@ class TestSetting:
 
 class TestReasons:
     """Why is optional, and can be said later."""
+
+    @pytest.mark.parametrize("signs", [glyphs.UNICODE, glyphs.ASCII])
+    def test_reason_to_change_is_as_it_was_given(
+        self, monkeypatch: pytest.MonkeyPatch, signs: glyphs.Glyphs
+    ) -> None:
+        """What is shown in its place elsewhere would be saved with it."""
+        monkeypatch.setattr(glyphs, "_active", signs)
+        assert Ask("Why?", value="क्योंकि 3 ≤ 4")._value == "क्योंकि 3 ≤ 4"
 
     async def test_tree_that_changes_below_the_question_why(self, project: Project, bob: Client) -> None:
         """The label goes to the step it was asked about, and the app goes on."""

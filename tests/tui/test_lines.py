@@ -64,6 +64,7 @@ class TestAscii:
     def test_accents_go_and_meanings_stay(self) -> None:
         """A name is readable; a sign that would mean another thing without its stroke is none."""
         assert to_ascii("José Åse ≠ ½") == "Jose Ase ? ?"
+        assert to_ascii("3·4 ‹U+FE0F›") == "3*4 <U+FE0F>"
 
 
 class TestMultiplexers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bswirl.client import connect
@@ -148,6 +150,26 @@ class TestTree:
             await press(pilot, "g")
             assert tree.key == ROOT
             assert "First step" in shown(pilot)
+
+    async def test_soft_rewards_line_up(self, shared: Project) -> None:
+        """Their column is as wide as the longest of them; where all are whole, as its heading."""
+        async with opened(shared) as pilot:
+            main = main_screen(pilot)
+            assert main.tree_view.outline is not None
+            tree = main.tree_view.outline.tree
+            before = lines_of(main.tree_view)[2].index("J")
+            rewards = (1 / 3, 0.004, 0.5)
+            soft = [
+                replace(action, reward=reward) for action, reward in zip(tree.actions, rewards, strict=False)
+            ]
+            main.tree_view.show_tree(replace(tree, actions=(*soft, *tree.actions[len(soft) :])))
+            await settled(pilot)
+            header, _, *rows = lines_of(main.tree_view)
+            places = {row.index("J") for row in rows if "J" in row}
+            assert places == {before + 2}
+            assert header.index("rew") + len("rew") == before + 2
+            seen = "\n".join(rows)
+            assert all(words in seen for words in (" .33J", "<.01J", "  .5J"))
 
 
 class TestDetail:

@@ -30,6 +30,21 @@ class TestClean:
         assert not {unicodedata.category(character) for character in shown} & UNSAFE
         assert not any(0xFE00 <= ord(character) <= 0xFE0F for character in shown)
 
+    @pytest.mark.parametrize(
+        "disputed", ["\ufe0f", "\u20e3", "🏽", "\u3164", "\uffa0", "\u302e", "\U0001d165", "㉈"]
+    )
+    def test_what_terminals_measure_differently_is_spelled_out(self, disputed: str) -> None:
+        """By its code, which is as wide everywhere."""
+        assert text.clean(f"a{disputed}b") == f"a‹U+{ord(disputed):04X}›b"
+
+    @pytest.mark.parametrize(
+        ("words", "shown"), [("हिन्दी", "ह◌िन्द◌ी"), ("कः ो", "क◌ः ◌ो"), ("◌ा ◌◌", "◌ा ◌◌"), ("กำ ที่", "กำ ที่")]
+    )
+    def test_spacing_marks_have_room(self, words: str, shown: str) -> None:
+        """A cell of their own, once; marks above and below a letter take none."""
+        assert text.clean(words) == shown
+        assert text.clean(shown) == shown
+
     def test_markup_stays_as_it_is(self) -> None:
         """Brackets are text."""
         assert text.line("[/foo] [bold]").plain == "[/foo] [bold]"
@@ -89,10 +104,21 @@ class TestNumbers:
     """Numbers take as few characters as they can."""
 
     @pytest.mark.parametrize(
-        ("reward", "words"), [(1.0, "1"), (0.0, "0"), (0.5, ".5"), (0.25, ".25"), (None, "–")]
+        ("reward", "words"),
+        [
+            (1.0, "1"),
+            (0.0, "0"),
+            (0.5, ".5"),
+            (0.25, ".25"),
+            (1 / 3, ".33"),
+            (0.996, ">.99"),
+            (0.004, "<.01"),
+            (0.006, ".01"),
+            (None, "–"),
+        ],
     )
     def test_rewards(self, reward: float | None, words: str) -> None:
-        """Whole ones as a digit, soft ones without the zero."""
+        """Whole ones as a digit, soft ones without the zero; what is all but whole is not said to be."""
         assert text.reward_number(reward) == words
 
     @pytest.mark.parametrize(
@@ -177,9 +203,11 @@ class TestAscii:
     @pytest.mark.parametrize(
         ("step", "spelt"),
         [
-            ("3½ ≤ √2·π²", "3 1/2 <= sqrt2·pi^2"),
+            ("3½ ≤ √2·π²", "3 1/2 <= sqrt2*pi^2"),
             ("x₁ ≠ θ ÷ 45° → ±5", "x_1 != theta / 45 deg -> +-5"),
             ("10⁻³ ≈ 0 ⇒ Σ ≥ ⅓", "10^-3 ~= 0 => Sigma >=  1/3"),
+            ("3·4=12, 6∕2, 8 ➗ 2 ➕ 1 ➖ 3, 2✕3✖4", "3*4=12, 6/2, 8 / 2 + 1 - 3, 2x3x4"),
+            ("１２＋ｘ＝￥３０, 50¢, 𝟑𝒙+𝜋", "12+x=JPY30, 50 cents, 3x+pi"),
             ("José isst 漢字", "José isst 漢字"),
         ],
     )
@@ -188,6 +216,11 @@ class TestAscii:
         assert text.clean(step) == step
         monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
         assert text.clean(step) == spelt
+
+    def test_line_end_is_no_money(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And no part of the numbers beside it."""
+        monkeypatch.setattr(glyphs, "_active", glyphs.ASCII)
+        assert text.clean("costs 12\n10", one_line=True) == "costs 12<nl>10"
 
     def test_ascii_set_is_ascii(self) -> None:
         """And as wide as the other."""

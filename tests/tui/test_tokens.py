@@ -77,8 +77,21 @@ class TestText:
     def test_in_ascii_nothing_else_is_sent(self, ascii_signs: None) -> None:
         """The shades are signs of their own, not a colour."""
         text = lines(first_step(), content.FIRST)
-        assert "".join(text).replace("⏎", "").isascii()
+        assert "".join(text).isascii()
         assert text[4].split() == [":::::", ":..", "#", "====."]
+
+    def test_in_ascii_a_line_ends_where_the_step_s_does(self, ascii_signs: None) -> None:
+        """Spelled, and kept in one piece."""
+        tokens = shown_tokens(StepTokens((2, 2), (0.0, 0.0)), "a\nb\n")
+        shown = [line.plain for line in Shaded(tokens=tokens, colours=COLOURS).lines(20)]
+        assert shown == ["a<nl>", "b<nl>"]
+
+    def test_wide_character_behind_a_long_word(self) -> None:
+        """Where the word leaves it a single cell, it begins the next line."""
+        step = " " + "a" * 19 + "漢bc"
+        tokens = shown_tokens(StepTokens((len(step.encode()),), (0.0,)), step)
+        shown = [line.plain for line in Shaded(tokens=tokens, colours=COLOURS).lines(20)]
+        assert shown == [" ", "a" * 19, "漢bc"]
 
     def test_columns_fill_a_wide_screen(self) -> None:
         """From top to bottom, each line no wider than there is room."""
