@@ -351,6 +351,28 @@ class TestLog:
             assert first.text.split()[-1] in "\n".join(lines_of(log))
             assert "a new line" not in "\n".join(lines_of(log))
 
+    @pytest.mark.parametrize("held", [False, True], ids=["followed", "held"])
+    async def test_lines_that_come_while_another_pane_is_in_front(self, shared: Project, held: bool) -> None:
+        """They are there when one comes back, to be read and found; a held log is where one read it."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v", "j", "enter", "tab", *["k"] * 3 * held)
+            view = pilot.app.screen.query_one(LogView)
+            before = view.scroll_offset.y
+            await press(pilot, "tab")
+            for words in ("an oddity", "one more"):
+                view.append([LogLine(view.bytes_here.stop, words)])
+            await press(pilot, "shift+tab")
+            assert len(view._starts) == len(view.lines)
+            seen = [row.strip() for row in lines_of(view)]
+            if held:
+                assert view.scroll_offset.y == before
+                assert "one more" not in seen
+            else:
+                assert seen[-2:] == ["an oddity", "one more"]
+            view.go_to(view.lines[-2].at)
+            view.search_for("oddity")
+            assert "▸an oddity" in [row.strip() for row in lines_of(view)]
+
 
 class TestControl:
     """Cancelling asks first."""
