@@ -19,7 +19,7 @@ from bswirl_tui.names import known_names
 from bswirl_tui.screens.dialogs import Problem
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
-from bswirl_tui.widgets.fields import Choices, OptionField
+from bswirl_tui.widgets.fields import NONE, Choices, OptionField
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, opened, press, says, settled, shown, typed, until
 
@@ -243,6 +243,19 @@ class TestSelections:
             await press(pilot, "left")
             assert "--selection" not in command(pilot)
             assert chosen.about == chosen.option.help
+
+    def test_one_may_be_called_as_no_choice_is(self) -> None:
+        """It is chosen, filled in and kept as any other, and is not taken for all."""
+        option = next(option for option in form_options("train") if option.name == "selection")
+        made = OptionField(option, offered=True)
+        made.suggest(["good", NONE])
+        assert made.value is None
+        made.fill(NONE)
+        assert made.value == NONE
+        made.suggest([NONE])
+        assert made.value == NONE
+        made.reset()
+        assert made.value is None
 
     async def test_others_save_and_delete(self, project: Project, bob: Client) -> None:
         """The choice follows, and says which of them is chosen."""
