@@ -77,20 +77,26 @@ class Series:
 
     def not_finite(self, first: int, last: int) -> list[int]:
         """The steps between two whose value is no finite number."""
-        begin, end = bisect_left(self.steps, first), bisect_right(self.steps, last)
-        return [self.steps[i] for i in range(begin, end) if not math.isfinite(self.values[i])]
+        return [self.steps[i] for i in self._places(first, last) if not math.isfinite(self.values[i])]
+
+    def not_above_zero(self, first: int, last: int) -> int:
+        """How many finite values between two steps a log scale leaves out."""
+        return sum(-math.inf < self.values[i] <= 0 for i in self._places(first, last))
+
+    def _places(self, first: int, last: int) -> range:
+        return range(bisect_left(self.steps, first), bisect_right(self.steps, last))
 
     def window(self, first: int, last: int) -> Iterator[tuple[float, float]]:
         """The points between two steps; where the curve goes on beyond them, a point in between on each edge.
 
         What is no finite number is NaN.
         """
-        begin, end = bisect_left(self.steps, first), bisect_right(self.steps, last)
-        yield from self._edge(begin, first)
-        for index in range(begin, end):
+        places = self._places(first, last)
+        yield from self._edge(places.start, first)
+        for index in places:
             value = self.values[index]
             yield self.steps[index], value if math.isfinite(value) else math.nan
-        yield from self._edge(end, last)
+        yield from self._edge(places.stop, last)
 
     def between(self, step: float) -> float | None:
         """The value at a step, on a straight line between points; None beyond the ends and beside gaps."""
