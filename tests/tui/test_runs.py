@@ -12,6 +12,7 @@ import pytest
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
+from bswirl.runs.folder import RunFolder
 from bswirl_tui import log_file
 from bswirl_tui.log_file import LogLine, LogTail, Search, find_above, find_below, part_around
 from bswirl_tui.runs_text import (
@@ -34,6 +35,7 @@ from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, typed, until
 from tests.tui.plain import COLOURS
+from tests.tui.trained import append
 
 
 class TestList:
@@ -399,6 +401,25 @@ class TestControl:
             assert "stopping" in shown(pilot).splitlines()[1]
             await press(pilot, "c")
             assert f"Run {run.run_id} is stopping" in says(pilot)
+
+    async def test_a_resumed_run_stops_no_longer(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also before its new worker has begun; it can be cancelled again."""
+        monkeypatch.setattr("bswirl.launch.start._start_worker", lambda _run: None)
+        run = content.waiting_run(project, bob)
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "v", "c", "y")
+            assert "stopping" in shown(pilot)
+            end = {"t": "end", "status": "cancelled", "exit_code": 130, "at": content.MADE_AT}
+            append(RunFolder(Path(run.folder)).journal_file, end)
+            bob.attach_run(Path(run.folder))
+            await until(pilot, lambda: "cancelled" in shown(pilot))
+            await press(pilot, "S")
+            assert bob.run(run.run_id).status == "queued"
+            await until(pilot, lambda: "queued" in lines_of(pilot.app.screen.query_one(RunList))[1])
+            await press(pilot, "c")
+            assert isinstance(pilot.app.screen, Confirm)
 
 
 class TestSpending:
