@@ -42,14 +42,15 @@ SELECT name, step, value, count(*) FILTER (isfinite(value)) OVER shares,
 FROM shared WINDOW shares AS (PARTITION BY name, share) QUALIFY kept ORDER BY name, step
 """
 
-# One row an action of the newest probe up to a step, with its shift at the probe before.
+# One row an action of the newest probe up to a step, with its shift at the probe before. What is no finite
+# number has not moved by any amount, and comes last.
 _MOVED = """
 WITH now AS (SELECT * FROM shifts WHERE run_id = $run AND step = $step),
 was AS (SELECT action_id, shift FROM shifts WHERE run_id = $run AND step = $before)
 SELECT now.action_id, a.question_id, q.dataset || ':' || q.external_id, a.depth, now.reward, now.shift,
        was.shift, now.shift - coalesce(was.shift, 0) AS change, now.n_tokens, left(a.text, $characters)
 FROM now LEFT JOIN was USING (action_id) JOIN actions a USING (action_id) JOIN questions q USING (question_id)
-ORDER BY abs(change) DESC NULLS LAST, now.action_id LIMIT $limit
+ORDER BY abs(CASE WHEN isfinite(change) THEN change END) DESC NULLS LAST, now.action_id LIMIT $limit
 """
 
 

@@ -126,6 +126,15 @@ class TestMoved:
         assert (row["text"], row["question_id"], row["reward"], row["shift"]) == (text, question, 0.0, -2.0)
         assert row["address"].count(":") == 1
 
+    def test_what_is_not_finite_comes_last(self, kit: Kit, run: int) -> None:
+        """A run that diverged: it has not moved furthest, and nothing that has is pushed off the list."""
+        rows = b"[[1,1.0,NaN,9],[2,0.0,-4.5,9],[3,1.0,-Infinity,9]]"
+        kit.feed(run, b'{"t":"shifts","step":30,"rows":' + rows + b"}\n")
+        found = read_moved(kit.cursor, run)
+        assert found["actions"] == 3
+        assert [row["action_id"] for row in found["rows"]] == [2, 1, 3]
+        assert [row["action_id"] for row in read_moved(kit.cursor, run, limit=1)["rows"]] == [2]
+
     def test_without_a_probe(self, kit: Kit) -> None:
         """Nothing, and no run is an error."""
         assert read_moved(kit.cursor, kit.run("train", 8)) == {
