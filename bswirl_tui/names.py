@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from bswirl.records import Judge, Run
     from bswirl.serving.calls import ServedModel
 
+NAMED_RUNS = 200  # the newest, which may have made a policy
+
 
 def known_names(client: Client) -> dict[str, list[str]]:
     """Names that the project knows, by the option that takes them; `used`: policies of runs, newest first."""
     from bswirl.judging.catalogue import judge_names
     from bswirl.policies.catalogue import policy_names
 
-    runs = client.runs(limit=200)
+    runs = client.runs(limit=NAMED_RUNS)
     used = [str(run.config.get("settings", {}).get("policy") or "") for run in runs]
     judges = [*judge_names(client.project), *(judge.name for judge in client.judges())]
     return {
@@ -49,7 +51,7 @@ def _trained(runs: list[Run]) -> list[str]:
 def _policies(client: Client) -> Iterator[tuple[str, str]]:
     from bswirl.policies.catalogue import policy_names, resolve_policy
 
-    yield from ((name, "trained here") for name in _trained(client.runs(limit=200)))
+    yield from ((name, "trained here") for name in _trained(client.runs(limit=NAMED_RUNS)))
     for name in policy_names(client.project):
         try:
             spec = resolve_policy(name, client.project)

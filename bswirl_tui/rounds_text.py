@@ -47,20 +47,26 @@ _COLUMNS = (
 
 
 def grouped(runs: Sequence[Run], works: Sequence[RoundsWork]) -> list[Listed]:
-    """Runs in the order of the queue, those of rounds under a line of their own; rounds under way first."""
+    """Runs in the order of the queue, those of rounds under a line of their own; rounds under way first.
+
+    Rounds that ended before their first run stand before the runs that were there when they began.
+    """
     ordered = queue_order(list(runs))
     of_run = {number: work for work in works for number in work.stages}
     rows: list[Listed] = []
     for work in works:
         if work.status == "running":
             rows += _group(work, ordered)
+    bare = [work for work in works if not work.stages and work.status != "running"]
     for run in ordered:
+        while bare and not is_live(run) and bare[0].newest_run >= run.run_id:
+            rows.append(bare.pop(0))
         own = of_run.get(run.run_id)
         if own is None:
             rows.append(run)
         elif own not in rows:
             rows += _group(own, ordered)
-    return rows
+    return rows + bare
 
 
 def _group(work: RoundsWork, ordered: Sequence[Run]) -> list[Listed]:

@@ -119,19 +119,26 @@ def measured(line: Line, environment: Mapping[str, str], inside: str = "") -> It
 
 
 def colours(environment: Mapping[str, str], inside: str) -> Finding:
-    """How many colours the app will use."""
-    term, claimed = environment.get("TERM", ""), environment.get("COLORTERM", "").lower()
+    """How many colours the app will use: as many as what draws it takes the terminal to show."""
+    from rich.console import Console
+
+    from bswirl_tui.terminal.kind import drop_unfit_colours
+
+    term, fit = environment.get("TERM", ""), dict(environment)
     if "NO_COLOR" in environment:
         return Finding("colours", "ok", "none, as NO_COLOR asks; every meaning has a sign too")
-    if claimed in ("truecolor", "24bit") and inside != "screen":
+    drop_unfit_colours(fit)
+    shown = Console(force_terminal=True, _environ=fit).color_system
+    if shown == "truecolor":
         return Finding("colours", "ok", "24 bit; $BSWIRL_THEME is dark, light, contrast or plain")
-    if term.endswith("-256color"):
+    if shown == "256":
         return Finding(
             "colours", "ok", f"256 ({term}); export COLORTERM=truecolor where the terminal shows more"
         )
     base = f"{inside or 'xterm'}-256color"
+    few = "none" if shown is None else "16"
     return Finding(
-        "colours", "note", f"16 ({term or 'TERM is not set'})", f"export TERM={base} where it shows 256"
+        "colours", "note", f"{few} ({term or 'TERM is not set'})", f"export TERM={base} where it shows 256"
     )
 
 

@@ -31,6 +31,7 @@ from bswirl.selections import SavedSelection, Selection, SelectionCounts
 from bswirl.tokens import SampleTokens
 
 Metrics = dict[str, list[tuple[int, float]]]
+ThinnedMetrics = dict[str, list[tuple[int, float, int, float | None]]]
 
 
 class Client(Auditing):
@@ -178,6 +179,23 @@ class Client(Auditing):
         asked = {"after": after, "until": until, "most": most, "names": list(names)}
         curves = self.call("metrics", run_id=run_id, **asked)
         return {name: [(step, value) for step, value in points] for name, points in curves.items()}
+
+    def thinned_metrics(
+        self,
+        run_id: int,
+        most: int,
+        *,
+        after: int | None = None,
+        until: int | None = None,
+        names: Sequence[str] = (),
+    ) -> ThinnedMetrics:
+        """As `metrics` with `most`, each point with the number and mean of the finite ones it stands for.
+
+        Those are the ones from the point before it on; the mean is None where there are none.
+        """
+        asked = {"after": after, "until": until, "most": most, "names": list(names), "shares": True}
+        curves = self.call("metrics", run_id=run_id, **asked)
+        return {name: [tuple(point) for point in points] for name, points in curves.items()}
 
     def shifts(self, run_id: int, step: int | None = None) -> list[dict[str, Any]]:
         """Log-prob shifts of held-out actions: `{"step", "action_id", "reward", "shift", "n_tokens"}`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from bswirl.client.spawn import module_environment, spawn_module
 from bswirl.errors import BswirlError, InputError, UsageError
 from bswirl.launch.keys import AskTrust
 from bswirl.launch.options import Option, command_line, options_of, typed
-from bswirl.launch.requests import make_request
+from bswirl.launch.requests import RunRequest, make_request
 from bswirl.launch.rounds import Rounds, UntilLive, check_rule
 from bswirl.launch.rounds_record import LOG_NAME, RoundsWork, read_record, under_way
 from bswirl.launch.scope import scope_prefix
@@ -22,6 +23,9 @@ from bswirl.launch.start import cancel_run
 from bswirl.project import Project
 from bswirl.records import LIVE_STATUSES
 from bswirl.runs.locks import lock_holder
+
+_POLL_SECONDS = 0.1
+_START_SECONDS = 60.0  # of a process that neither begins nor ends
 
 _RULE = (
     Option("judge", "text", None, "with until live: who judges; must be ranked", optional=True),
@@ -68,16 +72,23 @@ def form_command(kind: str, values: Mapping[str, Any]) -> str:
 
 
 def checked_command(client: Client, project: Project, kind: str, values: Mapping[str, Any]) -> str:
-    """The command, where a shell would take it: raises as the run's start would, before it reads its input.
+    """The command, where a shell in any folder would take it.
 
-    Whether the keys of endpoints are there is not looked at.
+    Raises as the run's start would, before it reads its input. Whether the keys of endpoints are there is not
+    looked at.
     """
     options, rule = split_rule(values)
     request = make_request(kind, project, options)
     if rule:
         check_rule(client, project, request, UntilLive(**rule))
     with_selection(client, request)
-    return form_command(kind, values)
+    return form_command(kind, _in_any_folder(request, values))
+
+
+def _in_any_folder(request: RunRequest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, with files and folders by their absolute paths."""
+    paths = {name: request.settings.get(name) for name in ("policy", "prompt")}
+    return {**values, **{name: path for name, path in paths.items() if values.get(name) and path}}
 
 
 def split_rule(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -113,8 +124,8 @@ def start_rounds(
     made = Rounds(client, project, options, UntilLive(**rule), ask_trust=ask_trust)  # only to be checked
     if lock_holder(made.record.lock_file) is not None:
         raise under_way(made.record.lock_file)
-    policy = make_request("generate", project, options).name  # as it is called in any folder
-    return _conduct(project, {**values, "policy": policy})
+    request = make_request("generate", project, options)
+    return _conduct(project, _in_any_folder(request, values), made.record.lock_file)
 
 
 def continue_rounds(
@@ -126,7 +137,7 @@ def continue_rounds(
     made = Rounds(client, project, dict(work.options), UntilLive(**work.rule), ask_trust=ask_trust)
     if made.record.path != work.path:
         raise InputError("these rounds are of another version", "start them anew with the same settings")
-    return _conduct(project, values_of(work))
+    return _conduct(project, values_of(work), made.record.lock_file)
 
 
 def cancel_rounds(client: Client, project: Project, work: RoundsWork) -> None:
@@ -154,12 +165,14 @@ def values_of(work: RoundsWork) -> dict[str, Any]:
     return {**work.options, "until_live": True, **work.rule}
 
 
-def _conduct(project: Project, values: Mapping[str, Any]) -> Path:
+def _conduct(project: Project, values: Mapping[str, Any], lock_file: Path) -> Path:
+    """Starts the process, and returns once it holds that lock. Raises BswirlError where it ends before."""
     words = shlex.split(form_command("generate", values))[1:]
     log_path = project.state_folder / LOG_NAME
     try:
         with log_path.open("ab") as log:
-            spawn_module(
+            begin = log.tell()
+            process = spawn_module(
                 "bswirl.cli",
                 ["-p", str(project.root), *words],
                 environment=module_environment(os.environ),
@@ -171,4 +184,13 @@ def _conduct(project: Project, values: Mapping[str, Any]) -> Path:
             f"the rounds could not be started: {error.strerror or error}",
             "the same command does it from a shell",
         ) from error
+    waited = 0.0
+    while lock_holder(lock_file) is None and process.poll() is None and waited < _START_SECONDS:
+        time.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+    if process.poll():
+        said = log_path.read_bytes()[begin:].decode("utf-8", "replace").strip().splitlines()
+        raise BswirlError(
+            f"the rounds ended at once: {said[-1] if said else 'no word why'}", f"see {log_path}"
+        )
     return log_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bswirl.errors import UsageError
@@ -91,6 +92,8 @@ def judge_request(project: Project | None = None, **values: Any) -> RunRequest:
     BswirlError where a package is missing.
     """
     options = parse_options("judge", values)
+    if options["prompt"] is not None:
+        options["prompt"] = str(Path(options["prompt"]).absolute())  # its name in any folder
     judge = with_judge_options(resolve_judge(options["judge"], project, options["prompt"]), options)
     if judge.kind == "local":
         check_packages(_needed(SAMPLING_PACKAGES, options), f"the judge {judge.name}, a local model,")

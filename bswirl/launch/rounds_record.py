@@ -114,9 +114,6 @@ class RoundsRecord:
         self.path.replace(self.path.with_name(f"{self.path.stem}.{max(self.runs.values())}.json"))
 
     def _end(self, error: BaseException) -> None:
-        if not self.runs:  # it never began
-            self.path.unlink(missing_ok=True)
-            return
         cancelled = isinstance(error, CancelledError | KeyboardInterrupt)
         known = isinstance(error, BswirlError)
         self.stopped = "cancelled" if cancelled else str(error) if known else type(error).__name__
@@ -139,6 +136,7 @@ class RoundsWork:
     begun: str
     ended: str
     path: Path  # of its record
+    after: int = 0  # the newest run when it began
 
     @property
     def log_file(self) -> Path:
@@ -155,6 +153,11 @@ class RoundsWork:
         """None where no group is live yet."""
         live = self.rounds[-1].live if self.rounds else 0
         return self.cost / live if live else None
+
+    @property
+    def newest_run(self) -> int:
+        """Of its own; before it has one, the last that was there when it began."""
+        return max(self.stages, default=self.after)
 
     @property
     def round_number(self) -> int:
@@ -193,11 +196,11 @@ def rounds_of(project: Project) -> list[RoundsWork]:
                 conducted = lock_holder(path.with_suffix(".lock")) is not None
                 work = replace(work, status="running" if conducted else "lost")
             known = bool(work.options)  # earlier versions did not note them
-            if known and (work.stages or work.status == "running"):
+            if known:
                 found.append(work)
         except (OSError, InputError, ValueError, TypeError, AttributeError):
             continue
-    return sorted(found, key=lambda work: (max(work.stages, default=0), work.begun), reverse=True)
+    return sorted(found, key=lambda work: (work.newest_run, work.begun), reverse=True)
 
 
 def under_way(lock_file: Path) -> BswirlError:
@@ -227,4 +230,5 @@ def _read_work(path: Path, _file: tuple[int, int, int]) -> RoundsWork:
         begun=record.begun,
         ended=record.ended,
         path=path,
+        after=record.after,
     )

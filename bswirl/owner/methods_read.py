@@ -118,9 +118,16 @@ def _metrics(session: Session, params: Fields) -> Any:
     after = params.optional_integer("after", low=-INT64, high=INT64)
     until = params.optional_integer("until", low=-INT64, high=INT64)
     most = params.optional_integer("most", low=2)
+    shares = bool(params.flag("shares"))
     with snapshot(session.cursor) as cursor:
         return curves.read_metrics(
-            cursor, params.integer("run_id"), after, most, until=until, names=params.texts("names")
+            cursor,
+            params.integer("run_id"),
+            after,
+            most,
+            until=until,
+            names=params.texts("names"),
+            shares=shares,
         )
 
 

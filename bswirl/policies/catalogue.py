@@ -63,7 +63,8 @@ def policy_names(project: Project | None) -> list[str]:
 def resolve_policy(name: str, project: Project | None = None) -> PolicySpec:
     """The policy that `name` means: builtin, in `bswirl.toml`, a model folder, a hub id, or `NAME@RUN`.
 
-    Prompt files of a served policy are read here, and stay in the spec.
+    Prompt files of a served policy are read here, and stay in the spec. A folder's name is its absolute path,
+    which means the same from any folder.
 
     `NAME@RUN` is NAME with the adapter that training run RUN made on top, `NAME@RUN/best` with that of the
     run's best step. Raises UsageError for a name that means nothing and InputError where its files are
@@ -81,7 +82,8 @@ def resolve_policy(name: str, project: Project | None = None) -> PolicySpec:
     base, at, run = name.rpartition("@")
     if at and base and not Path(name).exists():
         return _with_run(base, run, project)
-    return PolicySpec(name, _checked_model(name, project))
+    model = _checked_model(name, project)
+    return PolicySpec(model, model)
 
 
 def open_policy(
@@ -254,7 +256,7 @@ def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
     if project is None:
         raise UsageError(f"{base}@{run} needs a project", "name one with -p DIR")
     folder = project.run_folder(int(number))
-    trained = _trained_spec(folder, base, number, project)
+    trained = _trained_spec(folder, {spec.name, base}, number, project)
     if (trained.model, len(trained.adapters)) != (spec.model, len(spec.adapters)):
         raise InputError(
             f"run {number} trained another {base} than the one of today ({trained.model}, not {spec.model})",
@@ -266,10 +268,10 @@ def _with_run(base: str, run: str, project: Project | None) -> PolicySpec:
     check_adapter_folder(adapter)
     return replace(
         spec,
-        name=f"{base}@{run}",
+        name=f"{trained.name}@{run}",
         adapters=(*spec.adapters, str(adapter)),
         few_shot=False,
-        description=f"{base} with the adapter of run {number}" + (", best step" if which else ""),
+        description=f"{trained.name} with the adapter of run {number}" + (", best step" if which else ""),
     )
 
 
@@ -284,8 +286,8 @@ def _no_adapter(run: str, which: str) -> InputError:
     )
 
 
-def _trained_spec(folder: Path, base: str, run: str, project: Project) -> PolicySpec:
-    """The policy that training run `run` started from, which must be `base`."""
+def _trained_spec(folder: Path, names: set[str], run: str, project: Project) -> PolicySpec:
+    """The policy that training run `run` started from, which must have one of those names."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -298,8 +300,10 @@ def _trained_spec(folder: Path, base: str, run: str, project: Project) -> Policy
     if config.get("kind") != "train":
         raise InputError(f"run {run} is no training run but {config.get('kind')}", "see `bswirl runs list`")
     policies = config.get("policies") or {}
-    if base not in policies:
+    known = next((name for name in policies if name in names), None)
+    if known is None:
         raise InputError(
-            f"run {run} did not train {base} but {', '.join(policies) or 'nothing'}", "name that policy"
+            f"run {run} did not train {min(names, key=len)} but {', '.join(policies) or 'nothing'}",
+            "name that policy",
         )
-    return PolicySpec.from_json(policies[base])
+    return replace(PolicySpec.from_json(policies[known]), name=known)

@@ -72,7 +72,7 @@ def draw(
     if width < GUTTER + 4 or height < 4:
         return made
     values = _values_in(lines, window)
-    _note(made, values, log=log)
+    _note(made, log=log)
     most = (height - 4) // 2 if height < TALL_PANEL else (height - 4) * 3 // 5
     made.head = rows_for(title, lines, len(made.notes), width, max(1, most))
     ticks = max(2, made.plot_height // 3)
@@ -107,12 +107,12 @@ def _values_in(lines: Iterable[Line], window: tuple[int, int]) -> list[float]:
     ]
 
 
-def _note(made: Drawing, values: Sequence[float], *, log: bool) -> None:
+def _note(made: Drawing, *, log: bool) -> None:
     strange = sum(len(line.series.not_finite(made.first, made.last)) for line in made.lines)
     if strange:
         made.notes.append((f"{strange} not finite",) * 2)
     if log:
-        left_out = sum(value <= 0 for value in values)
+        left_out = sum(line.series.not_above_zero(made.first, made.last) for line in made.lines)
         signs = (f"log, {left_out} not above 0", f"log,{left_out}<=0") if left_out else ("log", "log")
         made.notes.append(signs)
 

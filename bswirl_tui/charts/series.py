@@ -7,22 +7,32 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 
 MOST_POINTS = 6144  # of a curve; where there are more, neighbours are merged
 COARSE = 5  # a thinned look is too coarse for a window that is smaller by this factor
 Point = tuple[int, float]
+Shared = tuple[
+    int, float | None, int, float | None
+]  # with number and mean of the finite points it stands for
+Given = tuple[int, float | None] | Shared
 _versions = count(1)
 
 
 class Series:
-    """A curve that grows at its end. Beyond MOST_POINTS each stretch keeps its lowest and highest points."""
+    """A curve that grows at its end. Beyond MOST_POINTS each stretch keeps its lowest and highest points.
 
-    __slots__ = ("steps", "thinned", "values", "version")
+    A point stands for itself and those left out since the one before: it has the number and the sum of what
+    is finite among them.
+    """
 
-    def __init__(self, points: Iterable[tuple[int, float | None]] = ()) -> None:
+    __slots__ = ("counts", "steps", "sums", "thinned", "values", "version")
+
+    def __init__(self, points: Iterable[Given] = ()) -> None:
         self.steps = array("q")
         self.values = array("d")
+        self.counts = array("q")
+        self.sums = array("d")
         self.thinned = False  # whether points that the store has may be missing
         self.version = 0  # no two states of any series have the same
         self.extend(points)
@@ -30,13 +40,17 @@ class Series:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def extend(self, points: Iterable[tuple[int, float | None]]) -> None:
+    def extend(self, points: Iterable[Given]) -> None:
         """Adds points beyond the last one; others are there already and are left out."""
         last = self.steps[-1] if self.steps else None
-        for step, value in points:
+        for point in points:
+            step, value = point[0], math.nan if point[1] is None else point[1]
             if last is None or step > last:
+                number, mean = point[2:] if len(point) == 4 else (int(math.isfinite(value)), value)
                 self.steps.append(step)
-                self.values.append(math.nan if value is None else value)
+                self.values.append(value)
+                self.counts.append(number)
+                self.sums.append(number * mean if number and mean is not None else 0.0)
                 last = step
         self.version = next(_versions)
         if len(self.steps) > MOST_POINTS:
@@ -44,8 +58,11 @@ class Series:
 
     def _thin(self) -> None:
         kept = thin(self.steps, self.values, MOST_POINTS // 2)
+        shares = [range(before + 1, index + 1) for before, index in pairwise([-1, *kept])]
         self.steps = array("q", (self.steps[index] for index in kept))
         self.values = array("d", (self.values[index] for index in kept))
+        self.counts = array("q", (sum(self.counts[index] for index in share) for share in shares))
+        self.sums = array("d", (sum(self.sums[index] for index in share) for share in shares))
         self.thinned = True
 
     def at(self, step: int | None) -> Point | None:
@@ -60,20 +77,26 @@ class Series:
 
     def not_finite(self, first: int, last: int) -> list[int]:
         """The steps between two whose value is no finite number."""
-        begin, end = bisect_left(self.steps, first), bisect_right(self.steps, last)
-        return [self.steps[i] for i in range(begin, end) if not math.isfinite(self.values[i])]
+        return [self.steps[i] for i in self._places(first, last) if not math.isfinite(self.values[i])]
+
+    def not_above_zero(self, first: int, last: int) -> int:
+        """How many finite values between two steps a log scale leaves out."""
+        return sum(-math.inf < self.values[i] <= 0 for i in self._places(first, last))
+
+    def _places(self, first: int, last: int) -> range:
+        return range(bisect_left(self.steps, first), bisect_right(self.steps, last))
 
     def window(self, first: int, last: int) -> Iterator[tuple[float, float]]:
         """The points between two steps; where the curve goes on beyond them, a point in between on each edge.
 
         What is no finite number is NaN.
         """
-        begin, end = bisect_left(self.steps, first), bisect_right(self.steps, last)
-        yield from self._edge(begin, first)
-        for index in range(begin, end):
+        places = self._places(first, last)
+        yield from self._edge(places.start, first)
+        for index in places:
             value = self.values[index]
             yield self.steps[index], value if math.isfinite(value) else math.nan
-        yield from self._edge(end, last)
+        yield from self._edge(places.stop, last)
 
     def between(self, step: float) -> float | None:
         """The value at a step, on a straight line between points; None beyond the ends and beside gaps."""
@@ -120,22 +143,36 @@ def thin(steps: Sequence[int], values: Sequence[float], most: int) -> list[int]:
 def smoothed(series: Series, half_life: int) -> Series:
     """An exponential mean over the points so far, in which a point weighs half after `half_life` steps.
 
-    Steps count, not points, so that thinning changes little. What is no finite number is left as it is.
+    The points for which one stands count as their mean, evenly spaced since the one before. What is no finite
+    number is left as it is.
     """
     result = Series()
     result.steps, result.thinned = series.steps, series.thinned
+    result.counts, result.sums = series.counts, series.sums
     total = weight = 0.0
-    before: int | None = None
-    for step, value in zip(series.steps, series.values, strict=True):
-        if not math.isfinite(value):
-            result.values.append(value)
-            continue
-        if before is not None:
-            kept = 0.5 ** ((step - before) / half_life)
-            total, weight = total * kept, weight * kept
-        total, weight, before = total + value, weight + 1.0, step
-        result.values.append(total / weight)
+    before = series.steps[0] if series.steps else 0
+    for step, value, number, its_sum in zip(
+        series.steps, series.values, series.counts, series.sums, strict=True
+    ):
+        kept = 0.5 ** ((step - before) / half_life)
+        total, weight = total * kept, weight * kept
+        is_finite = math.isfinite(value)
+        others = number - is_finite
+        if others > 0:
+            share = _weight(others, (step - before) / (others + 1) / half_life)
+            mean = (its_sum - value if is_finite else its_sum) / others
+            total, weight = total + share * mean, weight + share
+        if is_finite:
+            total, weight = total + value, weight + 1.0
+        result.values.append(total / weight if is_finite else value)
+        before = step
     return result
+
+
+def _weight(points: int, apart: float) -> float:
+    """What points so many half-lives apart weigh together, where the next one would weigh one."""
+    each = math.pow(0.5, apart)
+    return points * each if each == 1 else each * (1 - math.pow(each, points)) / (1 - each)
 
 
 def spliced(series: Series, closer: Series) -> Series:
@@ -147,8 +184,34 @@ def spliced(series: Series, closer: Series) -> Series:
     result = Series()
     result.steps = series.steps[:begin] + closer.steps + series.steps[end:]
     result.values = series.values[:begin] + closer.values + series.values[end:]
+    result.counts = series.counts[:begin] + closer.counts + series.counts[end:]
+    result.sums = series.sums[:begin] + closer.sums + series.sums[end:]
     result.thinned, result.version = True, next(_versions)
+    _share_at_the_seams(result, series, closer, range(begin, end))
     return result
+
+
+def _share_at_the_seams(result: Series, series: Series, closer: Series, replaced: range) -> None:
+    """Gives each point that was left out at the ends of a closer look to one point and no other."""
+    after = 0  # the first place in the closer look that belongs to the point beyond it
+    if replaced:
+        first, last = replaced[0], replaced[-1]
+        up_to = bisect_right(closer.steps, series.steps[first])
+        missing = series.counts[first] - sum(closer.counts[:up_to])
+        if missing > 0:
+            result.counts[first] += missing
+            result.sums[first] += series.sums[first] - sum(closer.sums[:up_to])
+        after = bisect_right(closer.steps, series.steps[last])
+    beyond = replaced.start + len(closer)
+    if beyond < len(result):
+        value = result.values[beyond]
+        left = result.counts[beyond] - sum(closer.counts[after:])
+        if left > math.isfinite(value):
+            result.counts[beyond] = left
+            result.sums[beyond] -= sum(closer.sums[after:])
+        else:
+            result.counts[beyond] = int(math.isfinite(value))
+            result.sums[beyond] = value if math.isfinite(value) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +248,7 @@ class RunCurves:
     near: Stretch | None = None  # up to the cursor
     _spliced: dict[str, tuple[int, Stretch, Series]] = field(default_factory=dict)
 
-    def extend(
-        self, metrics: Mapping[str, Iterable[tuple[int, float | None]]], asked: int | None = None
-    ) -> None:
+    def extend(self, metrics: Mapping[str, Iterable[Given]], asked: int | None = None) -> None:
         """Takes in new points. `asked`: beyond about so many points of a curve they were thinned."""
         for name, points in metrics.items():
             curve = self.series.setdefault(name, Series())
@@ -243,15 +304,13 @@ def were_thinned(points: int, asked: int | None) -> bool:
     return asked is not None and points >= asked // 2
 
 
-def still_there(
-    latest: Mapping[str, float], newest: int, found: Mapping[str, Sequence[tuple[int, float | None]]]
-) -> bool:
+def still_there(latest: Mapping[str, float], newest: int, found: Mapping[str, Sequence[Given]]) -> bool:
     """Whether the values known of the newest step are among the points found from it on.
 
     Else the run was resumed from an earlier step: what came after that is void, and may have come anew.
     """
     for name, known in latest.items():
-        values = [value for step, value in found.get(name, ()) if step == newest]
+        values = [point[1] for point in found.get(name, ()) if point[0] == newest]
         if not values or not _is_same(known, values[0]):
             return False
     return True

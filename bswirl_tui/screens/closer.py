@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from bswirl.errors import BswirlError
-from bswirl_tui.charts.series import RunCurves, Series, Stretch, were_thinned
+from bswirl_tui.charts.series import Given, RunCurves, Series, Stretch, were_thinned
 from bswirl_tui.charts.view import View
 from bswirl_tui.screens.curve_files import CurveFiles
 from bswirl_tui.widgets.panel_grid import PanelGrid
 
 if TYPE_CHECKING:
     from bswirl.client import Client
-    from bswirl.client.client import Metrics
+    from bswirl.client.client import ThinnedMetrics
 
 READ_SECONDS = 1.0  # at most so often
 CLOSE_POINTS = 4000  # of a curve in one look; where there are more, they are thinned
@@ -69,7 +69,7 @@ class Closer(CurveFiles):
         names = {name for _, spec in self.grid.in_sight for name in spec.metrics}
         return [wish for run in self.curves for wish in wishes_for(run, names, self.view)]
 
-    def _looked(self, found: Sequence[tuple[Wish, Metrics]]) -> None:
+    def _looked(self, found: Sequence[tuple[Wish, ThinnedMetrics]]) -> None:
         self._reading = False
         runs = {run.run_id: run for run in self.curves}
         for wish, metrics in found:
@@ -114,19 +114,19 @@ def _up_to(curve: Series, step: int) -> int:
     return min(step, point[0]) if point is not None else step
 
 
-def _read(client: Client, wishes: Sequence[Wish]) -> list[tuple[Wish, Metrics]]:
+def _read(client: Client, wishes: Sequence[Wish]) -> list[tuple[Wish, ThinnedMetrics]]:
     return [
         (
             wish,
-            client.metrics(
-                wish.run_id, after=wish.first - 1, until=wish.last, most=CLOSE_POINTS, names=wish.names
+            client.thinned_metrics(
+                wish.run_id, CLOSE_POINTS, after=wish.first - 1, until=wish.last, names=wish.names
             ),
         )
         for wish in wishes
     ]
 
 
-def _series(metrics: Mapping[str, Sequence[tuple[int, float | None]]], name: str) -> Series:
+def _series(metrics: Mapping[str, Sequence[Given]], name: str) -> Series:
     points = metrics.get(name, ())
     series = Series(points)
     series.thinned |= were_thinned(len(points), CLOSE_POINTS)

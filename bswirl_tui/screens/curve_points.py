@@ -11,10 +11,10 @@ from bswirl_tui.charts.series import still_there
 
 if TYPE_CHECKING:
     from bswirl.client import Client
-    from bswirl.client.client import Metrics
+    from bswirl.client.client import ThinnedMetrics
 
 FIRST_POINTS = 2000  # of a curve, where more are there already
-Fresh = list[tuple[Run, "Metrics", bool]]  # a run, its new points, whether they are all there are
+Fresh = list[tuple[Run, "ThinnedMetrics", bool]]  # a run, its new points, whether they are all there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ def read_new(client: Client, wanted: Sequence[int], known: Mapping[int, Known]) 
         run, before = client.run(run_id), known.get(run_id)
         if before is not None and before.newest >= 0 and before.attempt == run.attempt:
             # from the newest step on, which may have got more metrics since
-            metrics = client.metrics(run_id, after=before.newest - 1, most=FIRST_POINTS)
+            metrics = client.thinned_metrics(run_id, FIRST_POINTS, after=before.newest - 1)
             if still_there(before.latest, before.newest, metrics):
                 fresh.append((run, metrics, False))
                 continue
-        fresh.append((run, client.metrics(run_id, most=FIRST_POINTS), True))
+        fresh.append((run, client.thinned_metrics(run_id, FIRST_POINTS), True))
     return fresh

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -71,14 +73,21 @@ class MovedList(RowList):
         change = row["change"] or 0.0
         style = colours.good if (change > 0) == good else colours.bad
         text = Text.assemble(
-            (f"{signed(row['change']):>8} ", style),
-            f"{signed(row['shift']):>8} ",
+            *amounts(row["change"], row["shift"], style),
             ("1" if good else "0", colours.good if good else colours.bad),
             (f" {row['n_tokens'] or 0:>6} {row['action_id']:>6} ", colours.muted),
         )
         if width >= WIDE:
             text.append_text(fit_end(line(row["address"]), _address(width))).append(" ")
         return text.append_text(line(row["text"], limit=width))
+
+
+def amounts(change: float | None, shift: float | None, style: Style) -> list[tuple[str, Style]]:
+    """The cells of a change, in that style, and a shift. What is not finite has neither sign nor colour."""
+    if change is None or math.isfinite(change):
+        return [(f"{signed(change):>8} ", style), (f"{signed(shift):>8} ", Style())]
+    known = signed(shift) if shift is not None and math.isfinite(shift) else ""
+    return [(f"{'not finite':>10} {known:>6} ", Style())]
 
 
 def _address(width: int) -> int:

@@ -118,6 +118,7 @@ class RunControl(SubScreen, CurvesEntry):
             else:
                 self.bswirl.show_problem(error)
 
+        self.state.stopping.discard((run.run_id, run.attempt))  # it has ended
         self._control(work, run, f"Run {run.run_id} goes on.", failed)
 
     # another like it

@@ -17,7 +17,7 @@ from bswirl.errors import BswirlError, UsageError
 from bswirl.launch import checked_command, form_command, form_options, in_project, typed
 from bswirl_tui import actions
 from bswirl_tui.clipboard import copy
-from bswirl_tui.names import described_names, known_names
+from bswirl_tui.names import NAMED_RUNS, described_names, known_names
 from bswirl_tui.screens.dialogs import Choice, Choose, Problem
 from bswirl_tui.screens.form_outlook import FormOutlook
 from bswirl_tui.screens.form_start import FormStart
@@ -28,9 +28,11 @@ from bswirl_tui.widgets.bars import KeyBar, StatusBar
 from bswirl_tui.widgets.fields import NAME_PADDING, OptionField
 
 if TYPE_CHECKING:
+    from bswirl.client import Client
     from bswirl.selections import SavedSelection, SelectionCounts
     from bswirl_tui.link import ProjectChanged
 
+Standing = list[tuple[int, str]]  # the newest runs, each with its status
 ABOUT = {
     "generate": "A policy writes solutions, and alternatives to each of their steps.",
     "judge": "A judge rates the steps that it has not rated yet.",
@@ -54,6 +56,7 @@ class RunForm(FormOutlook, FormStart):
         self._saved: dict[str, SavedSelection] = {}
         self._advanced = False
         self._names_known = False
+        self._standing: Standing | None = None  # of the runs, when names were read
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self.state, f"new {self.kind} run")
@@ -69,6 +72,7 @@ class RunForm(FormOutlook, FormStart):
         self._show_advanced()
         self.fields[0].editor.focus()
         self._read_names()
+        self._read_saved()
 
     # filling in
 
@@ -88,21 +92,42 @@ class RunForm(FormOutlook, FormStart):
             field.use_objective(objective)
 
     def _read_names(self) -> None:
-        self.bswirl.ask_owner(self, "names", known_names, self._names_read)
+        """Reads what can be named, unless no run has begun or ended since the last time."""
+        known = self._standing
+
+        def read(client: Client) -> tuple[Standing, dict[str, list[str]] | None]:
+            standing = [(run.run_id, run.status) for run in client.runs(limit=NAMED_RUNS)]
+            return standing, None if standing == known else known_names(client)
+
+        self.bswirl.ask_owner(self, "names", read, self._names_read)
+
+    def _read_saved(self) -> None:
         if self.field("selection") is not None:
             self.bswirl.ask_owner(self, "selections", lambda client: client.selections(), self._saved_read)
 
     def project_changed(self, change: ProjectChanged) -> None:
         """Somebody may have saved a selection, or a run may have made a policy."""
-        if change.topics & {"selections", "runs"}:
+        if "runs" in change.topics:
+            if change.runs is None:
+                self._standing = None
             self._read_names()
+        if "selections" in change.topics:
+            self._read_saved()
 
     def _saved_read(self, found: list[SavedSelection]) -> None:
+        before = self._chosen_selection
         self._saved = {saved.name: saved for saved in found}
         if self._given.get("selection") in self._saved:
             del self._given["selection"]
         self._offer_selections()
-        self._describe_selection()
+        chosen = self._chosen_selection
+        if before is None or chosen is None or chosen.selection != before.selection:
+            self._describe_selection()
+
+    @property
+    def _chosen_selection(self) -> SavedSelection | None:
+        field = self.field("selection")
+        return self._saved.get(str(field.value)) if field is not None else None
 
     def _offer_selections(self) -> None:
         """The saved ones, and one that was given: that it is gone must not mean that all is trained on."""
@@ -112,8 +137,7 @@ class RunForm(FormOutlook, FormStart):
 
     def _describe_selection(self) -> None:
         """What the chosen selection is, and a moment later what it leaves."""
-        field = self.field("selection")
-        saved = self._saved.get(str(field.value)) if field is not None else None
+        field, saved = self.field("selection"), self._chosen_selection
         if field is None or saved is None:
             if field is not None:
                 field.describe("there is none of this name" if field.value else "")
@@ -129,18 +153,19 @@ class RunForm(FormOutlook, FormStart):
             self, "counts", lambda client: client.count_selection(saved.selection), counted, lane="slow"
         )
 
-    def _names_read(self, names: dict[str, list[str]]) -> None:
-        """Fills in what is usual; not before does a field that is still empty count as wrong."""
-        self._propose(names)
-        if not self._names_known:
-            self._names_known = True
-            self.wrong_fields()
-
-    def _propose(self, names: dict[str, list[str]]) -> None:
-        for name, known in names.items():
+    def _names_read(self, found: tuple[Standing, dict[str, list[str]] | None]) -> None:
+        """Once, fills in what is usual; not before does a field that is still empty count as wrong."""
+        self._standing, names = found
+        for name, known in (names or {}).items():
             field = self.field(name)
             if field is not None:
                 field.suggest(known)
+        if names is not None and not self._names_known:
+            self._names_known = True
+            self._propose(names)
+            self.wrong_fields()
+
+    def _propose(self, names: dict[str, list[str]]) -> None:
         policy = self.field("policy")
         if policy is None or policy.value is not None:
             return

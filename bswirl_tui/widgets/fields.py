@@ -24,8 +24,8 @@ from bswirl_tui.text import fit, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.entry import NameEntry
 
-ANY = "any"
-NONE = "none"  # of the names on offer
+ANY = "any"  # no choice
+NONE = "none"  # the same, of names on offer
 NAME_PADDING = 2  # cells beside a field's name
 
 
@@ -45,10 +45,12 @@ class Choices(Widget, can_focus=True):
     class Changed(Message):
         """Another word was chosen."""
 
-    def __init__(self, words: Sequence[str], chosen: str) -> None:
+    def __init__(self, words: Sequence[str], chosen: str | None, *, nothing: str | None = None) -> None:
+        """With `nothing`, that word stands first for no choice, whose value is None."""
         super().__init__()
-        self.words = list(words)
-        self.set_reactive(Choices.chosen, self.words.index(chosen))
+        self._nothing = [nothing] if nothing is not None else []
+        self.words = [*self._nothing, *words]
+        self.set_reactive(Choices.chosen, self._place(chosen))
 
     def render(self) -> RenderResult:
         colours = palette(self.app)
@@ -72,16 +74,23 @@ class Choices(Widget, can_focus=True):
         return max(0, end + more - self.content_size.width) if self.content_size.width else 0
 
     @property
-    def value(self) -> str:
-        return self.words[self.chosen]
+    def value(self) -> str | None:
+        return self.words[self.chosen] if self.chosen >= len(self._nothing) else None
 
-    def choose(self, word: str) -> None:
-        self.chosen = self.words.index(word)
+    def has(self, word: str) -> bool:
+        """Whether the word can be chosen; the one for no choice is none of them."""
+        return word in self.words[len(self._nothing) :]
+
+    def choose(self, word: str | None) -> None:
+        self.chosen = self._place(word)
+
+    def _place(self, word: str | None) -> int:
+        return 0 if word is None else self.words.index(word, len(self._nothing))
 
     def offer(self, words: Sequence[str]) -> None:
         """Other words to choose from; the chosen one stays, or else it is the first."""
-        before, self.words = self.value, list(words)
-        self.set_reactive(Choices.chosen, self.words.index(before) if before in words else 0)
+        before, self.words = self.value, [*self._nothing, *words]
+        self.set_reactive(Choices.chosen, self._place(before) if before in words else 0)
         self.refresh()
         if self.value != before:
             self.post_message(self.Changed())
@@ -129,10 +138,10 @@ class OptionField(Horizontal):
         if option.kind == "flag":
             self.editor: Choices | NameEntry = Choices(("no", "yes"), "yes" if option.default else "no")
         elif offered:
-            self.editor = Choices([NONE], NONE)
+            self.editor = Choices((), None, nothing=NONE)
         elif option.kind == "choice":
-            words = [*([ANY] if option.optional else []), *option.choices]
-            self.editor = Choices(words, str(option.default) if option.default is not None else ANY)
+            chosen = str(option.default) if option.default is not None else None
+            self.editor = Choices(option.choices, chosen, nothing=ANY if option.optional else None)
         else:
             self.editor = NameEntry(placeholder=self._placeholder(option), compact=True)
 
@@ -170,17 +179,12 @@ class OptionField(Horizontal):
             return self.editor.value.strip() or None
         if self.option.kind == "flag":
             return self.editor.value == "yes"
-        return None if self.editor.value == self._nothing else self.editor.value
+        return self.editor.value
 
     @property
     def default(self) -> Any:
         """What stands where nothing is filled in."""
         return self._default
-
-    @property
-    def _nothing(self) -> str:
-        """The word for no choice."""
-        return NONE if self._offered else ANY
 
     def fill(self, value: str) -> None:
         """Fills in a value for a person, who replaces it by typing, or moves the cursor to change it."""
@@ -188,7 +192,7 @@ class OptionField(Horizontal):
             self.editor.value = safe_text(value, one_line=True)
             if self.editor.has_focus:
                 self.editor.select_all()
-        elif value in self.editor.words:
+        elif self.editor.has(value):
             self.editor.choose(value)
 
     def reset(self) -> None:
@@ -198,7 +202,7 @@ class OptionField(Horizontal):
         elif self.option.kind == "flag":
             self.editor.choose("yes" if self._default else "no")
         else:
-            self.editor.choose(str(self._default) if self._default is not None else self._nothing)
+            self.editor.choose(str(self._default) if self._default is not None else None)
 
     def suggest(self, names: Sequence[str]) -> None:
         """Offers names: those to choose from, or to complete what is typed."""
@@ -206,7 +210,7 @@ class OptionField(Horizontal):
             self.editor.names = list(names)
             self._show_note()
         elif self._offered:
-            self.editor.offer([NONE, *names])
+            self.editor.offer(names)
 
     def describe(self, words: str) -> None:
         """Says that of what is chosen; with an empty text what the option is."""

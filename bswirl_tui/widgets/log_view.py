@@ -115,7 +115,11 @@ class LogView(TextView):
 
     def _wrap_more(self, fresh: list[Paragraph]) -> None:
         width = self.scrollable_content_region.width - 2 * MARGIN
-        if width <= 0:
+        if width <= 0:  # out of sight; all is wrapped once it is shown
+            self._wrapped_to = width
+            return
+        if width != self._wrapped_to:
+            self._wrap()
             return
         for paragraph in fresh:
             self._starts.append(len(self._lines))

@@ -96,7 +96,7 @@ class TestRuns:
         assert client.runs(kind="evaluate") == []
 
     def test_a_killed_worker_is_resumed_and_every_action_has_one_verdict(
-        self, client: Client, project: Project
+        self, client: Client, project: Project, hold: Path
     ) -> None:
         """`kill -9` of the worker: the run is lost; resumed, it ends with each action judged exactly once."""
         run = launch.start_run(client, project, launch.judge_request(judge="reference", again=True))
@@ -106,6 +106,7 @@ class TestRuns:
         assert lost.status == "lost"
         before = judged(run)
         assert 0 < before < QUESTIONS * BRANCHES
+        hold.unlink()
 
         resumed = launch.resume_run(client, project, run.run_id)
         assert resumed.status in ("queued", "running")
@@ -141,38 +142,47 @@ class TestRuns:
         with pytest.raises(InputError, match="is done already"):
             launch.cancel_run(client, project, done.run_id)
 
-    def test_a_cancelled_run_ends_cleanly_and_goes_on(self, client: Client, project: Project) -> None:
+    def test_a_cancelled_run_ends_cleanly_and_goes_on(
+        self, client: Client, project: Project, hold: Path
+    ) -> None:
         """Cancelled amid the work, resumed, killed owner in between: no verdict lost or doubled."""
         run = launch.start_run(client, project, launch.judge_request(judge="reference", again=True))
         begun(run)
         launch.cancel_run(client, project, run.run_id)
+        hold.unlink()
         cancelled = launch.wait_run(client, run.run_id)
         assert (cancelled.status, cancelled.exit_code) == ("cancelled", 130)
+        hold.touch()
         launch.resume_run(client, project, run.run_id)
         begun(run, verdicts=judged(run) + 1)
         os.kill(client.owner["pid"], signal.SIGKILL)
+        hold.unlink()
         assert launch.wait_run(client, run.run_id).status == "done"
         tree = client.tree("toy:1")
         for action in (tree.actions[0], tree.actions[-1]):
             verdicts = client.action(action.action_id).verdicts
             assert Counter(verdict.run_id for verdict in verdicts)[run.run_id] == 1
 
-    def test_a_client_that_goes_away_leaves_the_run_alone(self, client: Client, project: Project) -> None:
+    def test_a_client_that_goes_away_leaves_the_run_alone(
+        self, client: Client, project: Project, hold: Path
+    ) -> None:
         """The worker lives in a session of its own."""
         request = launch.judge_request(judge="reference", again=True)
         with connect(project) as other:
             run = launch.start_run(other, project, request)
         pid = begun(run)
         assert os.getsid(pid) == pid
+        hold.unlink()
         assert launch.wait_run(client, run.run_id).status == "done"
 
     def test_a_copied_folder_is_worked_on_elsewhere_and_brought_back(
-        self, client: Client, project: Project, tmp_path: Path
+        self, client: Client, project: Project, tmp_path: Path, hold: Path
     ) -> None:
         """A folder needs nothing of its project: what a bare machine did with it comes home once."""
         request = launch.judge_request(judge="reference", again=True)
         run = launch.start_run(client, project, request)
         os.kill(begun(run), signal.SIGKILL)
+        hold.unlink()
         assert launch.wait_run(client, run.run_id).status == "lost"
         with RunFolder(Path(run.folder)).journal_file.open("ab") as journal:
             journal.write(b'{"t":"verdict","action')  # what a kill in the middle of a write leaves

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,14 +37,15 @@ def judging(name: str, **options: object) -> Stage:
     return Stage(name, "judge", {"judge": "reference", "again": True, **options})
 
 
-def kill_once() -> Watch:
-    """Kills the worker of the first run that it sees, amid its work."""
+def kill_once(hold: Path) -> Watch:
+    """Kills the worker of the first run that it sees, amid its work, and lets others go on."""
     killed: list[int] = []
 
     def kill(_name: str, run: Run) -> None:
         if not killed:
             killed.append(begun(run))
             os.kill(killed[0], signal.SIGKILL)
+            hold.unlink()
 
     return kill
 
@@ -70,19 +72,23 @@ class TestStages:
         (other,) = Stages(client, project, runs, lambda: None).finish([judging("again", limit=5)])
         assert other.run_id != run.run_id
 
-    def test_a_killed_worker_is_an_error_and_is_resumed(self, client: Client, project: Project) -> None:
+    def test_a_killed_worker_is_an_error_and_is_resumed(
+        self, client: Client, project: Project, hold: Path
+    ) -> None:
         """The error names stage and log; the next call goes on with the same run."""
         runs: dict[str, int] = {}
         with pytest.raises(BswirlError, match=r"all: run \d+ lost: .* the same command resumes it"):
-            Stages(client, project, runs, lambda: None, watch=kill_once()).finish([judging("all")])
+            Stages(client, project, runs, lambda: None, watch=kill_once(hold)).finish([judging("all")])
         (run,) = Stages(client, project, runs, lambda: None).finish([judging("all")])
         assert (run.run_id, run.status, run.attempt) == (runs["all"], "done", 2)
 
-    def test_what_is_accepted_is_no_error_and_stays(self, client: Client, project: Project) -> None:
+    def test_what_is_accepted_is_no_error_and_stays(
+        self, client: Client, project: Project, hold: Path
+    ) -> None:
         """A run that may end so ends so, also the next time, and those beside it are done."""
         runs: dict[str, int] = {}
         wanted = [judging("may", limit=QUESTIONS * BRANCHES - 1), judging("short", limit=1)]
-        first = Stages(client, project, runs, lambda: None, watch=kill_once())
+        first = Stages(client, project, runs, lambda: None, watch=kill_once(hold))
         ended = first.finish(wanted, accept=lambda run: run.status == "lost")
         assert [run.status for run in ended] == ["lost", "done"]
         again = Stages(client, project, runs, lambda: None)

@@ -85,6 +85,21 @@ class TestNames:
         gguf.touch()
         assert resolve_policy(str(gguf)).model == str(gguf)
 
+    def test_a_folder_s_name_means_the_same_from_any_folder(
+        self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However it was typed; so does what a run made of it, also of one that noted it as it was typed."""
+        model = str(make_model(tmp_path / "m").resolve())
+        monkeypatch.chdir(tmp_path)
+        for typed in ("./m", "m", "../" + tmp_path.name + "/m"):
+            assert resolve_policy(typed, project) == PolicySpec(model, model)
+        make_run(project, 7, policies={model: PolicySpec(model, model).to_json()})
+        assert resolve_policy("./m@7", project).name == f"{model}@7"
+        make_run(project, 8, policies={"./m": PolicySpec("./m", model).to_json()})
+        assert resolve_policy("./m@8", project).name == "./m@8"
+        with pytest.raises(InputError, match=r"run 8 did not train m but \./m"):
+            resolve_policy("m@8", project)
+
     def test_a_hub_id_is_a_policy(self) -> None:
         """It is looked for when it is loaded."""
         assert (

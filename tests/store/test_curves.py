@@ -46,6 +46,26 @@ class TestThinning:
         assert read_metrics(kit.cursor, run, after=1, most=2) == {"b": [[2, 3.0]]}
         assert read_metrics(kit.cursor, run, most=2)["b"] == [[1, math.inf], [2, 3.0]]
 
+    def test_what_is_left_out_is_told_by_number_and_mean(self, kit: Kit) -> None:
+        """Each finite point is counted with the first kept one from it on; extremes are kept as before."""
+        run = kit.run("train")
+        odd = {0: math.nan, 777: 1e308, 778: 1e308, 3210: -4.0, 4321: math.inf}
+        values = [odd.get(step, float(step % 7)) for step in range(5000)]
+        rows = ({"t": "metrics", "step": step, "values": {"a": value}} for step, value in enumerate(values))
+        kit.feed(run, *rows)
+        kit.feed(run, {"t": "metrics", "step": 5000, "values": {"few": 2.0}})
+        found = read_metrics(kit.cursor, run, most=100, shares=True)
+        assert found["few"] == [[5000, 2.0, 1, 2.0]]
+        plain = read_metrics(kit.cursor, run, most=100)["a"]
+        assert [step for step, *_ in found["a"]] == [step for step, _ in plain]
+        assert found["a"][0][2:] == [0, None]
+        before = -1
+        for step, _, number, mean in found["a"]:
+            left = [value for value in values[before + 1 : step + 1] if math.isfinite(value)]
+            assert number == len(left)
+            assert mean is None or mean == pytest.approx(math.fsum(left) / len(left))
+            before = step
+
     def test_a_stretch_of_some_curves(self, kit: Kit) -> None:
         """Between two steps, whole or thinned, and nothing else."""
         run = kit.run("train")
@@ -105,6 +125,15 @@ class TestMoved:
         ).fetchall()[0]
         assert (row["text"], row["question_id"], row["reward"], row["shift"]) == (text, question, 0.0, -2.0)
         assert row["address"].count(":") == 1
+
+    def test_what_is_not_finite_comes_last(self, kit: Kit, run: int) -> None:
+        """A run that diverged: it has not moved furthest, and nothing that has is pushed off the list."""
+        rows = b"[[1,1.0,NaN,9],[2,0.0,-4.5,9],[3,1.0,-Infinity,9]]"
+        kit.feed(run, b'{"t":"shifts","step":30,"rows":' + rows + b"}\n")
+        found = read_moved(kit.cursor, run)
+        assert found["actions"] == 3
+        assert [row["action_id"] for row in found["rows"]] == [2, 1, 3]
+        assert [row["action_id"] for row in read_moved(kit.cursor, run, limit=1)["rows"]] == [2]
 
     def test_without_a_probe(self, kit: Kit) -> None:
         """Nothing, and no run is an error."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.style import Style
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -23,7 +24,7 @@ from bswirl_tui.charts.series import MOST_POINTS
 from bswirl_tui.screens import curves
 from bswirl_tui.screens.curves import CurvesScreen, read_new
 from bswirl_tui.screens.dialogs import Confirm, Problem
-from bswirl_tui.screens.moved import MovedScreen
+from bswirl_tui.screens.moved import MovedScreen, amounts
 from bswirl_tui.screens.pick_runs import PickRuns
 from bswirl_tui.widgets.panel_grid import PanelGrid
 from tests.tui import content
@@ -500,6 +501,24 @@ class TestMoved:
             outline = screen.tree_view.outline
             assert outline is not None
             assert outline.tree.question.question_id == wanted["question_id"]
+
+    @pytest.mark.parametrize(
+        ("change", "shift", "words"),
+        [
+            (1.5, -0.25, "   +1.50    \u22120.25 "),
+            (None, None, "                  "),
+            (math.nan, math.nan, "not finite        "),
+            (-math.inf, -math.inf, "not finite        "),
+            (math.nan, -12.5, "not finite \u221212.50 "),
+        ],
+    )
+    def test_what_is_not_finite_has_no_sign_and_no_colour(
+        self, change: float | None, shift: float | None, words: str
+    ) -> None:
+        red = Style(color="red")
+        cells = amounts(change, shift, red)
+        assert "".join(text for text, _ in cells) == words
+        assert (cells[0][1] == red) == (change is None or math.isfinite(change))
 
     async def test_several_runs_are_asked_about(self, two_runs: Project) -> None:
         async with opened(two_runs) as pilot:

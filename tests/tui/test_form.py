@@ -14,12 +14,13 @@ from bswirl.client import Client
 from bswirl.launch import form_options
 from bswirl.project import Project
 from bswirl.runs.folder import RunFolder
-from bswirl.selections import Selection
+from bswirl.selections import SavedSelection, Selection, SelectionCounts
+from bswirl_tui.link import ProjectChanged
 from bswirl_tui.names import known_names
 from bswirl_tui.screens.dialogs import Problem
 from bswirl_tui.screens.run_form import RunForm
 from bswirl_tui.screens.run_view import RunView
-from bswirl_tui.widgets.fields import Choices, OptionField
+from bswirl_tui.widgets.fields import NONE, Choices, OptionField
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, opened, press, says, settled, shown, typed, until
 
@@ -259,6 +260,19 @@ class TestSelections:
             assert "--selection" not in command(pilot)
             assert chosen.about == chosen.option.help
 
+    def test_one_may_be_called_as_no_choice_is(self) -> None:
+        """It is chosen, filled in and kept as any other, and is not taken for all."""
+        option = next(option for option in form_options("train") if option.name == "selection")
+        made = OptionField(option, offered=True)
+        made.suggest(["good", NONE])
+        assert made.value is None
+        made.fill(NONE)
+        assert made.value == NONE
+        made.suggest([NONE])
+        assert made.value == NONE
+        made.reset()
+        assert made.value is None
+
     async def test_others_save_and_delete(self, project: Project, bob: Client) -> None:
         """The choice follows, and says which of them is chosen."""
         async with opened(project, NARROW) as pilot:
@@ -296,6 +310,29 @@ class TestSelections:
             assert bob.runs(kind="train") == []
             await press(pilot, "left")
             assert "--selection" not in command(pilot)
+
+    async def test_is_counted_anew_only_where_it_says_something_else(
+        self, shared: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However often the saved ones are read while one looks at what it leaves."""
+        counted: list[Selection] = []
+
+        def count_selection(_client: Client, selection: Selection) -> SelectionCounts:
+            counted.append(selection)
+            return SelectionCounts()
+
+        monkeypatch.setattr(Client, "count_selection", count_selection)
+        one, another = Selection(filter="process"), Selection(filter="outcome")
+        async with opened(shared) as pilot:
+            await press(pilot, "x", "t")
+            form(pilot)._saved_read([SavedSelection("good", one)])
+            field(pilot, "selection").fill("good")
+            await settled(pilot)
+            for found in (one, one, another, another):
+                form(pilot)._saved_read([SavedSelection("good", found), SavedSelection("other", one)])
+                await settled(pilot)
+            assert counted == [one, another]
+            assert field(pilot, "selection").about.endswith(another.words)
 
     async def test_beside_what_it_says(self, project: Project, bob: Client) -> None:
         """A filter beside a name is a contradiction, said before anything starts."""
@@ -387,6 +424,31 @@ class TestNames:
             await typed(pilot, f"demo@{run.run_id}/")
             await press(pilot, "right")
             assert field(pilot, "policy").value == f"demo@{run.run_id}/best"
+
+    async def test_they_are_read_again_when_a_run_begins_or_ends(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not with each event of one that works; a field that was emptied stays empty."""
+        read: list[int] = []
+
+        def known(client: Client) -> dict[str, list[str]]:
+            read.append(len(client.runs()))
+            return {**known_names(client), "used": ["smollm2"]}
+
+        monkeypatch.setattr("bswirl_tui.screens.run_form.known_names", known)
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "x", "t")
+            assert field(pilot, "policy").value == "smollm2"
+            field(pilot, "policy").reset()
+            begun = content.waiting_run(project, bob)
+            await until(pilot, lambda: len(read) == 2)
+            assert read[1] == read[0] + 1
+            form(pilot).project_changed(
+                ProjectChanged(frozenset(("runs", "metrics")), None, frozenset((begun.run_id,)))
+            )
+            await settled(pilot)
+            assert len(read) == 2
+            assert field(pilot, "policy").value is None
 
 
 class TestTyping:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bswirl.errors import BswirlError
 from bswirl.launch import Round, RoundsWork, rounds_of
 from bswirl.launch.rounds_record import RoundsRecord, record_path
 from bswirl.project import Project
@@ -77,6 +78,30 @@ class TestWords:
         assert [row if isinstance(row, RoundsWork) else row.run_id for row in rows] == [
             live, 3, 2, 1, 4, over, 5,
         ]  # fmt: skip
+
+    def test_rounds_that_had_no_run_stand_where_they_were_begun(self) -> None:
+        """Before the runs that were there then."""
+        runs = [run(5, "running"), run(4, "done"), run(3, "done")]
+        early, late = (work("failed", stages={}, rounds=(), after=after) for after in (3, 4))
+        rows = grouped(runs, [late, early])
+        assert [row if isinstance(row, RoundsWork) else row.run_id for row in rows] == [5, late, 4, early, 3]
+        assert grouped([], [late]) == [late]
+
+    @pytest.mark.parametrize(
+        ("error", "status", "stopped"),
+        [
+            (BswirlError("no such model", ""), "failed", "no such model"),
+            (KeyboardInterrupt(), "cancelled", "cancelled"),
+        ],
+    )
+    def test_rounds_that_end_before_their_first_run_are_told(
+        self, project: Project, error: BaseException, status: str, stopped: str
+    ) -> None:
+        made = record(project, runs={}, rounds=[], after=7)
+        with pytest.raises(type(error)), made.conducted():
+            raise error
+        (ended,) = rounds_of(project)
+        assert (ended.status, ended.stopped, ended.newest_run) == (status, stopped, 7)
 
     def test_what_they_do_now(self) -> None:
         live = run(3, "running", progress=Progress(5, 20, "samples", 0.5))

@@ -12,6 +12,7 @@ import pytest
 from bswirl.client import Client
 from bswirl.project import Project
 from bswirl.records import Progress, Run
+from bswirl.runs.folder import RunFolder
 from bswirl_tui import log_file
 from bswirl_tui.log_file import LogLine, LogTail, Search, find_above, find_below, part_around
 from bswirl_tui.runs_text import (
@@ -34,6 +35,7 @@ from bswirl_tui.widgets.run_list import RunList
 from tests.tui import content
 from tests.tui.driving import NARROW, WIDE, lines_of, opened, press, says, settled, shown, typed, until
 from tests.tui.plain import COLOURS
+from tests.tui.trained import append
 
 
 class TestList:
@@ -351,6 +353,28 @@ class TestLog:
             assert first.text.split()[-1] in "\n".join(lines_of(log))
             assert "a new line" not in "\n".join(lines_of(log))
 
+    @pytest.mark.parametrize("held", [False, True], ids=["followed", "held"])
+    async def test_lines_that_come_while_another_pane_is_in_front(self, shared: Project, held: bool) -> None:
+        """They are there when one comes back, to be read and found; a held log is where one read it."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "v", "j", "enter", "tab", *["k"] * 3 * held)
+            view = pilot.app.screen.query_one(LogView)
+            before = view.scroll_offset.y
+            await press(pilot, "tab")
+            for words in ("an oddity", "one more"):
+                view.append([LogLine(view.bytes_here.stop, words)])
+            await press(pilot, "shift+tab")
+            assert len(view._starts) == len(view.lines)
+            seen = [row.strip() for row in lines_of(view)]
+            if held:
+                assert view.scroll_offset.y == before
+                assert "one more" not in seen
+            else:
+                assert seen[-2:] == ["an oddity", "one more"]
+            view.go_to(view.lines[-2].at)
+            view.search_for("oddity")
+            assert "▸an oddity" in [row.strip() for row in lines_of(view)]
+
 
 class TestControl:
     """Cancelling asks first."""
@@ -377,6 +401,25 @@ class TestControl:
             assert "stopping" in shown(pilot).splitlines()[1]
             await press(pilot, "c")
             assert f"Run {run.run_id} is stopping" in says(pilot)
+
+    async def test_a_resumed_run_stops_no_longer(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also before its new worker has begun; it can be cancelled again."""
+        monkeypatch.setattr("bswirl.launch.start._start_worker", lambda _run: None)
+        run = content.waiting_run(project, bob)
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "v", "c", "y")
+            assert "stopping" in shown(pilot)
+            end = {"t": "end", "status": "cancelled", "exit_code": 130, "at": content.MADE_AT}
+            append(RunFolder(Path(run.folder)).journal_file, end)
+            bob.attach_run(Path(run.folder))
+            await until(pilot, lambda: "cancelled" in shown(pilot))
+            await press(pilot, "S")
+            assert bob.run(run.run_id).status == "queued"
+            await until(pilot, lambda: "queued" in lines_of(pilot.app.screen.query_one(RunList))[1])
+            await press(pilot, "c")
+            assert isinstance(pilot.app.screen, Confirm)
 
 
 class TestSpending:

@@ -84,6 +84,15 @@ class TestCurves:
         assert {"100", "10", "1"} <= {row.split()[0] for row in rows[1:-1] if row[:GUTTER].strip()}
         assert "nothing above 0" in "\n".join(rows_of([(1, -1.0)], log=True))
 
+    def test_only_points_in_sight_are_counted_as_left_out(self, signs: str) -> None:
+        """Neither an interval's ends nor where the curve crosses the edge of what is in sight."""
+        series = Series([(0, -3.0), (10, -1.0), (20, 4.0), (30, -math.inf), (40, -2.0)])
+        ends = Series([(10, -5.0), (20, -1.0)])
+        made = draw([Line("", 0, series, ends, ends)], (4, 24), SIZE, log=True)
+        assert made.notes == [("log, 1 not above 0", "log,1<=0")]
+        made = draw([Line("", 0, series)], (11, 24), SIZE, log=True)
+        assert made.notes == [("log", "log")]
+
     def test_extremes_of_every_column_are_drawn(self, signs: str) -> None:
         """One spike among thousands of points."""
         points: Points = [(step, 50.0 if step == 1234 else 0.0) for step in range(5000)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
+from itertools import pairwise
+from statistics import NormalDist, fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bswirl_tui.charts.series import MOST_POINTS, RunCurves, Series, Stretch, smoothed, thin
+from bswirl_tui.charts.series import MOST_POINTS, RunCurves, Series, Stretch, smoothed, spliced, thin
 from bswirl_tui.charts.view import View
 from bswirl_tui.screens.closer import wishes_for
 
@@ -144,6 +146,65 @@ class TestSmoothing:
         whole = Series((step, math.sin(step / 40)) for step in range(400))
         half = Series((step, math.sin(step / 40)) for step in range(0, 400, 2))
         assert smoothed(whole, 30).at(398) == pytest.approx(smoothed(half, 30).at(398), abs=0.02)
+
+    @pytest.fixture
+    def skewed(self) -> list[tuple[int, float]]:
+        """10,000 points with rare high ones and a few that are no number, the same at each run."""
+        normal = NormalDist(-1, 1)
+        shares = [(step * 0.618033988749895 + 1e-4) % 1 for step in range(10_000)]
+        values = [
+            math.nan if step % 997 == 5 else math.exp(normal.inv_cdf(x)) for step, x in enumerate(shares)
+        ]
+        return list(enumerate(values))
+
+    @staticmethod
+    def plainly(points: list[tuple[int, float]], half_life: int) -> dict[int, float]:
+        """The mean over every point, at each finite one."""
+        found, total, weight, before = {}, 0.0, 0.0, 0
+        for step, value in points:
+            if math.isfinite(value):
+                kept = 0.5 ** ((step - before) / half_life)
+                total, weight, before = total * kept + value, weight * kept + 1, step
+                found[step] = total / weight
+        return found
+
+    @classmethod
+    def furthest(cls, series: Series, points: list[tuple[int, float]], half_life: int) -> float:
+        """How far the smoothed curve is from the mean over every point, as a share of it, at most."""
+        plain, drawn = cls.plainly(points, half_life), smoothed(series, half_life)
+        shown = [(s, v) for s, v in zip(drawn.steps, drawn.values, strict=True) if math.isfinite(v)]
+        assert len(shown) > 1000
+        return max(abs(value / plain[step] - 1) for step, value in shown)
+
+    @pytest.mark.parametrize(("half_life", "tolerance"), [(30, 0.02), (100, 0.005), (1000, 0.001)])
+    def test_a_thinned_curve_is_smoothed_over_all_points(
+        self, skewed: list[tuple[int, float]], half_life: int, tolerance: float
+    ) -> None:
+        """Not over the extremes that are kept, also where it is looked at closer."""
+        grown = Series(skewed)
+        assert grown.thinned
+        assert len(grown) < len(skewed) / 3
+        assert self.furthest(grown, skewed, half_life) < tolerance
+        closer = spliced(grown, Series(skewed[4003:5008]))
+        assert sum(closer.counts) == sum(math.isfinite(value) for _, value in skewed)
+        assert self.furthest(closer, skewed, half_life) < tolerance
+
+    def test_an_unthinned_curve_is_smoothed_exactly(self, skewed: list[tuple[int, float]]) -> None:
+        assert self.furthest(Series(skewed[:6000]), skewed, 30) < 1e-9
+
+    @given(st.integers(0, 190), st.integers(1, 60), st.lists(st.floats(-9, 9), min_size=200, max_size=200))
+    def test_a_closer_look_stands_for_no_point_twice(
+        self, first: int, length: int, values: list[float]
+    ) -> None:
+        """Wherever it begins and ends between the points that are kept."""
+        points = list(enumerate(values))
+        kept = thin(range(200), values, 20)
+        shares = [points[before + 1 : index + 1] for before, index in pairwise([-1, *kept])]
+        series = Series((*share[-1], len(share), fmean(value for _, value in share)) for share in shares)
+        made = spliced(series, Series(points[first : first + length]))
+        assert sum(made.counts) == 200
+        assert sum(made.sums) == pytest.approx(sum(values), abs=1e-6)
+        assert min(made.counts) >= 1
 
 
 class TestLooking:
