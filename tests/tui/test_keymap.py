@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.events import Key
 from textual.pilot import Pilot
 
 from bswirl.errors import ExitCode, InputError
@@ -50,6 +52,11 @@ class TestRefused:
             ('"label.good" = 1', "a text or a list of texts"),
             ('"label.good" = []', "a text or a list of texts"),
             ('"compare.pick" = "a"', "digits that count"),
+            ('"label.good" = "ctrl+1"', "terminals send no `^1`"),
+            ('"label.good" = "shift+slash"', "terminals send no `shift+/`"),
+            ('"label.good" = "ctrl+shift+x"', "terminals send no `^shift+x`"),
+            ('"label.good" = "ctrl+i"', "`tab` for `label.good` is a key of `view.next_pane`"),
+            ('"view.tour" = ["^b", "ctrl+B", "^L"]', "`^l` for `view.tour` is a key of `app.refresh`"),
         ],
     )
     def test_with_file_and_line(self, tmp_path: Path, line: str, words: str) -> None:
@@ -65,6 +72,15 @@ class TestRefused:
         settings(project, '"label.good" = "x"', '"label.bad" = "x"')
         with pytest.raises(InputError, match="line"):
             keymap.mapped(load_settings(project).keys)
+
+    def test_what_cannot_be_mapped_is_not_offered(self, tmp_path: Path) -> None:
+        """A digit that counts stays one."""
+        project = Project.create(tmp_path / "p")
+        settings(project, '"label.unsure" = "2"')
+        with pytest.raises(InputError) as refused:
+            keymap.mapped(load_settings(project).keys)
+        assert "is a key of `compare.pick`" in refused.value.message
+        assert refused.value.remedy == "give `label.unsure` another key"
 
     async def test_app_says_so_and_has_the_usual_keys(self, project: Project) -> None:
         """Nobody is locked out."""
@@ -86,8 +102,22 @@ class TestAllowed:
          ("space", "space"), ("question_mark", "?"), ("pgdn", "pgdn"), ("ä", "ä")],
     )  # fmt: skip
     def test_names(self, written: str, key: str) -> None:
-        found = actions.display_key(keymap._key(written, "here"))
-        assert found.lower() == key.lower()
+        found, *_ = keymap._keys(written, "here")
+        assert actions.display_key(found).lower() == key.lower()
+
+    @pytest.mark.parametrize(
+        ("written", "sent"),
+        [("^X", "\x18"), ("shift+d", "D"), ("ctrl+J", "\n"), ("ctrl+/", "\x1f"), ("ctrl+space", "\x00"),
+         ("ctrl+i", "\t"), ("ctrl+m", "\r"), ("ctrl+h", "\x08"), ("ctrl+[", "\x1b"), ("ctrl+@", "\x00"),
+         ("alt+X", "\x1bX"), ("alt+f", "\x1bf"), ("shift+ctrl+left", "\x1b[1;6D"), ("^X", "\x1b[120;5u"),
+         ("ctrl+/", "\x1b[47;5u"), ("ctrl+i", "\x1b[105;5u"), ("shift+d", "\x1b[100;2;68u")],
+    )  # fmt: skip
+    def test_names_are_those_of_what_terminals_send(self, written: str, sent: str) -> None:
+        """The old ones, and those that tell every key apart."""
+        parser = XTermParser()
+        told = [event.key for event in (*parser.feed(sent), *parser.feed("")) if isinstance(event, Key)]
+        assert set(told) <= set(keymap._keys(written, "here"))
+        assert len(told) == 1
 
     def test_two_actions_change_places(self, tmp_path: Path) -> None:
         project = Project.create(tmp_path / "p")
