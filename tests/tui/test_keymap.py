@@ -10,6 +10,7 @@ from textual._xterm_parser import XTermParser
 from textual.events import Key
 from textual.pilot import Pilot
 
+from bswirl.client import Client
 from bswirl.errors import ExitCode, InputError
 from bswirl.project import Project, load_settings
 from bswirl_tui import actions, keymap
@@ -91,6 +92,40 @@ class TestRefused:
             assert "That did not work" in shown(pilot)
             await press(pilot, "enter")
             assert "0 bad" in says(pilot)
+
+
+class TestUnreadSettings:
+    """Keys that cannot be read are missed, whatever else is wrong in the file."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        ['[audit]\nslice = "x"\n[keys]\n"label.good" = "0"\n', "keys = 3\n", '[keys]\n"label.bad" = []\n'],
+    )
+    def test_whatever_the_mistake(self, tmp_path: Path, wrong: str) -> None:
+        project = Project.create(tmp_path / "p")
+        project.settings_file.write_text(wrong)
+        problem = BswirlApp(project, "alice")._keys_problem
+        assert problem is not None
+        assert "bswirl.toml, line" in problem.message
+
+    async def test_app_says_so_where_the_owner_runs(self, project: Project, bob: Client) -> None:
+        """It reads no settings any more, and who labels was said on the command line."""
+        text = project.settings_file.read_text()
+        project.settings_file.write_text(text + '\n[audit]\nslice = "x"\n')
+        async with opened(project) as pilot:
+            assert isinstance(pilot.app.screen, Problem)
+            assert "[audit]: `slice`" in pilot.app.screen._error.message
+        project.settings_file.write_text(text)
+
+    async def test_mended_keys_hold_once_the_owner_answers(self, project: Project) -> None:
+        """Where the same mistake had kept it away; nobody starts the app anew."""
+        project.settings_file.write_text('auditor = 3\n[keys]\n"app.help" = "f2"\n')
+        async with opened(project, auditor=None) as pilot:
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            await press(pilot, "enter")
+            assert len(pilot.app.screen_stack) == 1
+            project.settings_file.write_text('[keys]\n"app.help" = "f2"\n')
+            await until(pilot, lambda: "f2 help" in says(pilot))
 
 
 class TestAllowed:
