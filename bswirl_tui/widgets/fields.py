@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from bswirl.errors import UsageError
 from bswirl.launch import Option, default_of
 from bswirl_tui.glyphs import glyphs
-from bswirl_tui.text import clean, fit, line
+from bswirl_tui.text import fit, line
 from bswirl_tui.themes import palette
 from bswirl_tui.widgets.entry import NameEntry
 
@@ -184,7 +184,7 @@ class OptionField(Horizontal):
     def fill(self, value: str) -> None:
         """Fills in a value for a person, who replaces it by typing, or moves the cursor to change it."""
         if isinstance(self.editor, Input):
-            self.editor.value = clean(value, one_line=True)
+            self.editor.value = value
             if self.editor.has_focus:
                 self.editor.select_all()
         elif value in self.editor.words:
