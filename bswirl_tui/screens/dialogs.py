@@ -133,12 +133,15 @@ class Choose(Dialog[str]):
 
 
 class Ask(Dialog[str]):
-    """Asks for a line of text; an empty one is an answer too."""
+    """Asks for a line of text; an empty one is an answer too.
+
+    What stood there comes back to the letter, anything else without blanks around it.
+    """
 
     def __init__(self, title: str, words: str = "", value: str = "", placeholder: str = "") -> None:
         super().__init__(title, _hint("enter saves"))
         self._words = words
-        self._value = clean(value, one_line=True)
+        self._value = value
         self._placeholder = placeholder
 
     def content(self) -> ComposeResult:
@@ -152,7 +155,7 @@ class Ask(Dialog[str]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(event.value)
+        self.dismiss(event.value if event.value == self._value else event.value.strip())
 
 
 class Confirm(Dialog[bool]):

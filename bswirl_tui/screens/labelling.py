@@ -87,7 +87,7 @@ class Labelling(ProjectScreen):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self._set(action, question_id, value, reason.strip() or None)
+                self._set(action, question_id, value, reason or None)
 
         self.app.push_screen(Ask(title, action.text[:400], known), answered)
 
