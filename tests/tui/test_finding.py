@@ -99,6 +99,20 @@ class TestSearch:
             await press(pilot, "N", "N")
             assert here(pilot) == seen[0]
 
+    async def test_side_by_side_the_questions_own_words_are_no_place_to_go_to(self, shared: Project) -> None:
+        """It is the question before, not the group that is on screen already."""
+        async with opened(shared) as pilot:
+            await search(pilot, "a shop has")
+            await press(pilot, *["J"] * 5, "enter")
+            assert main_screen(pilot).comparing
+            seen = [here(pilot)[0]]
+            for _ in range(2):
+                await press(pilot, "N")
+                seen.append(here(pilot)[0])
+            await press(pilot, "n")
+            assert here(pilot)[0] == seen[1]
+            assert len(set(seen)) == 3
+
     async def test_matches_within_a_tree(self, shared: Project) -> None:
         """From top to bottom, the question among them."""
         async with opened(shared) as pilot:
