@@ -70,6 +70,7 @@ __all__ = [
     "bindings",
     "display_key",
     "find",
+    "keys_of",
     "spec",
     "use",
 ]
@@ -95,6 +96,11 @@ def spec(action_id: str) -> ActionSpec:
 def find(action_id: str | None) -> ActionSpec | None:
     """The action of that id, where the registry has it."""
     return _BY_ID.get(action_id or "")
+
+
+def keys_of(*action_ids: str) -> tuple[str, ...]:
+    """Each one's first key, as people write it."""
+    return tuple(spec(action_id).key_display for action_id in action_ids)
 
 
 def bindings(*contexts: str) -> list[Binding]:

@@ -102,7 +102,7 @@ class Choose(Dialog[str]):
     """Asks for one of a few values."""
 
     def __init__(self, title: str, choices: Sequence[Choice], current: str | None = None) -> None:
-        super().__init__(title, _hint("enter chooses"))
+        super().__init__(title, _hint(f"{actions.spec('move.choose').key_display} chooses"))
         self._choices = choices
         self._current = current
 
@@ -169,7 +169,8 @@ class Confirm(Dialog[bool]):
 
     def __init__(self, title: str, words: str, *, enter_is_yes: bool = True) -> None:
         between = glyphs().separator
-        yes, no = ("y or enter", "n or esc") if enter_is_yes else ("y", "n, enter or esc")
+        back = actions.spec("screen.back").key_display
+        yes, no = ("y or enter", f"n or {back}") if enter_is_yes else ("y", f"n, enter or {back}")
         super().__init__(title, f"{yes}: yes{between}{no}: no")
         self._words = words
         self._enter_is_yes = enter_is_yes

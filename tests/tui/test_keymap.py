@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from textual._xterm_parser import XTermParser
@@ -15,8 +16,9 @@ from bswirl.errors import ExitCode, InputError
 from bswirl.project import Project, load_settings
 from bswirl_tui import actions, keymap
 from bswirl_tui.app import BswirlApp
-from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.dialogs import Choose, Confirm, Problem
 from bswirl_tui.screens.reader import Reader
+from bswirl_tui.sitting import Sitting
 from tests.cli.conftest import Call, call
 from tests.tui.driving import main_screen, opened, press, says, shown, until
 
@@ -180,7 +182,11 @@ async def test_everything_follows(project: Project) -> None:
         assert "f2 help" in says(pilot)
         await press(pilot, "j", "1")
         assert not labelled(pilot)
-        await press(pilot, "ctrl+g")
+        await press(pilot, "r")
+        assert "^g, 0 or u sets one, R one with a reason" in says(pilot)
+        await press(pilot, "enter")
+        assert "0 and ^g label it" in shown(pilot)
+        await press(pilot, "q", "ctrl+g")
         await until(pilot, lambda: labelled(pilot))
         await press(pilot, "question_mark")
         assert len(pilot.app.screen_stack) == 1
@@ -190,6 +196,21 @@ async def test_everything_follows(project: Project) -> None:
         assert "f4 closes" in shown(pilot)
         await press(pilot, "f4")
         assert len(pilot.app.screen_stack) == 1
+
+
+def test_words_name_the_keys_that_hold(tmp_path: Path) -> None:
+    """In the hints of windows, and where a key is not taken."""
+    project = Project.create(tmp_path / "p")
+    settings(
+        project, '"audit.good" = "y"', '"audit.undo" = "z"', '"screen.back" = "f4"', '"move.choose" = "f6"'
+    )
+    BswirlApp(project)
+    assert Confirm("Sure?", "Yes or no.")._hint.endswith("n or f4: no")
+    assert Choose("Which?", [])._hint.startswith("f6 chooses")
+    said: list[str] = []
+    voted = SimpleNamespace(takes=lambda: True, looked_at=object(), _said=said.append)
+    assert not Sitting.vote(voted, "skip")  # type: ignore[arg-type]
+    assert said == ["A skip is not taken here: y, 0 or u votes anew, z undoes."]
 
 
 def test_keys_command(call: Call, tmp_path: Path) -> None:
