@@ -208,9 +208,11 @@ class Finding(Inspecting):
 
     def _travel(self, direction: int) -> None:
         self.seen()
-        if direction < 0 and self.bswirl.way_back.return_to(self.visits.came_from):
+        gone = self.tree_view.outline is None and not self.awaits_tree  # no question fits: back to the last
+        visit = self.visits.current if gone and direction < 0 else None
+        if visit is None and direction < 0 and self.bswirl.way_back.return_to(self.visits.came_from):
             return
-        visit = self.visits.go(direction)
+        visit = visit or self.visits.go(direction)
         if visit is None:
             self.tell("Nothing was seen before this." if direction < 0 else "Nothing was seen after this.")
             return

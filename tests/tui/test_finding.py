@@ -11,6 +11,7 @@ from bswirl.client import Client, connect
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
 from bswirl_tui.outline import ROOT
+from bswirl_tui.query import Query
 from bswirl_tui.visits import Visit, Visits
 from tests.tui import content
 from tests.tui.driving import NARROW, lines_of, main_screen, opened, press, says, settled, shown, typed
@@ -203,6 +204,21 @@ class TestHistory:
             await press(pilot, "J", "J", "left_square_bracket", "enter", "right_square_bracket")
             assert here(pilot)[0] == "q01"
             assert "Nothing was seen after this." in says(pilot)
+
+    async def test_where_no_question_fits_it_is_back_to_the_last_one(self, shared: Project) -> None:
+        """Which is no step further back than what is on screen."""
+        async with opened(shared) as pilot:
+            await press(pilot, "J", "j")
+            last = here(pilot)
+            main_screen(pilot).show_query(Query(search="no such words"))
+            await settled(pilot)
+            assert main_screen(pilot).tree_view.outline is None
+            await press(pilot, "left_square_bracket")
+            assert here(pilot) == last
+            await press(pilot, "left_square_bracket")
+            assert here(pilot)[0] != last[0]
+            await press(pilot, "right_square_bracket")
+            assert here(pilot) == last
 
     def test_visits(self) -> None:
         """Moving changes the visit; leaving, another question or mode begins one; the oldest go."""
