@@ -115,7 +115,7 @@ class Action:
     reward: float | None = None  # effective
     source: RewardSource | None = None
     conflict: bool = False
-    label: str | None = None  # the newest of its auditors' labels in force
+    label: str | None = None  # the newest of its auditors' labels in force that is no skip, else a skip
     advantage: float | None = None
 
 

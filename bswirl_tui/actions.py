@@ -70,6 +70,8 @@ __all__ = [
     "bindings",
     "display_key",
     "find",
+    "has_key",
+    "keys_of",
     "spec",
     "use",
 ]
@@ -95,6 +97,16 @@ def spec(action_id: str) -> ActionSpec:
 def find(action_id: str | None) -> ActionSpec | None:
     """The action of that id, where the registry has it."""
     return _BY_ID.get(action_id or "")
+
+
+def has_key(name: str) -> bool:
+    """Whether that key, as Textual names it, does anything anywhere."""
+    return any(name in entry.keys for entry in ACTIONS)
+
+
+def keys_of(*action_ids: str) -> tuple[str, ...]:
+    """Each one's first key, as people write it."""
+    return tuple(spec(action_id).key_display for action_id in action_ids)
 
 
 def bindings(*contexts: str) -> list[Binding]:

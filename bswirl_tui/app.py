@@ -104,9 +104,6 @@ class BswirlApp(App[int]):
         actions.use(actions.DEFAULTS)
         try:
             keys = load_settings(self.project).keys
-        except InputError:
-            return None  # the owner says so too, and better
-        try:
             actions.use(keymap.mapped(keys))
         except InputError as error:
             return error
@@ -273,6 +270,8 @@ class BswirlApp(App[int]):
             self.sitting.outbox.again()
             self.sitting.poke()
         if event.connected and was_lost:
+            if self._keys_problem is not None:  # perhaps what kept the owner away, and mended by now
+                self._keys_problem = self._take_keys()
             self.changes.add(ProjectChanged.everything())
 
     def on_project_changed(self, event: ProjectChanged) -> None:

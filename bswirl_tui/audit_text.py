@@ -120,9 +120,10 @@ def headline(sitting: Sitting, colours: Palette, conflicts: int, room: int = 200
     if not sitting.options.blind:
         parts.append((2, Text("the judge in sight", colours.warn)))
     if not sitting.advance:
-        parts.append((1, Text("stays until enter", colours.muted)))
+        parts.append((1, Text(f"stays until {_key('go_on')}", colours.muted)))
     if sitting.outbox.problem is not None:
-        parts.append((0, Text(f"{count(waiting, 'vote')} NOT recorded: enter sends again", colours.bad)))
+        lost = f"{count(waiting, 'vote')} NOT recorded: {_key('go_on')} sends again"
+        parts.append((0, Text(lost, colours.bad)))
     elif waiting:
         parts.append((1, Text(f"{waiting} on the way", colours.muted)))
     if conflicts:

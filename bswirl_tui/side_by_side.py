@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 from rich.text import Text
 
+from bswirl_tui import actions
 from bswirl_tui.candidates import (
     FIRST_DIGIT,
     LAST_DIGIT,
@@ -29,7 +30,6 @@ from bswirl_tui.themes import Palette
 WIDE = 100  # cells from which candidates stand in columns
 NAMES = 11  # cells of the names of rows
 NARROWEST, WIDEST = 28, 80  # cells of a column
-KEYS_HINT = f"{FIRST_DIGIT} to {LAST_DIGIT} go to a candidate; 0 and 1 label it"
 
 Line = Callable[[], Text]  # made when it comes into sight: texts may be very long
 Wrap = Callable[[int, str, int], Sequence[Text]]  # (place, what, width): a candidate's text, wrapped
@@ -75,10 +75,15 @@ def group_line(comparison: Comparison, first: int, shown: int, width: int, colou
     name = f"Candidates for step {action.depth}"
     text = heading(name, colours, group_words(comparison.group, colours)).text
     more = f"  {first + 1} to {first + shown} of {count} " if shown < count else ""
-    hint = f"  {glyphs().separator.strip()} {KEYS_HINT}"
+    hint = f"  {glyphs().separator.strip()} {_keys_hint()}"
     if count > 1 and text.cell_len + len(hint) + len(more) <= width:
         text.append(hint, colours.muted)
     return fit(text, width - len(more)).append(more, colours.warn) if more else text
+
+
+def _keys_hint() -> str:
+    bad, good = actions.keys_of("label.bad", "label.good")
+    return f"{FIRST_DIGIT} to {LAST_DIGIT} go to a candidate; {bad} and {good} label it"
 
 
 def columns(

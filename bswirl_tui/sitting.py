@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bswirl.audit.records import AuditItem, AuditPosition, AuditUndo, AuditVote
 from bswirl.errors import BswirlError
+from bswirl_tui import actions
 from bswirl_tui.outbox import Ask, Letter, Outbox
 from bswirl_tui.steps_ahead import StepsAhead
 from bswirl_tui.votes_cast import Cast, Entry, QueueOptions
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
 ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
+
+_VOTING = ("audit.good", "audit.bad", "audit.unsure", "audit.undo")
 
 
 class Sitting(StepsAhead):
@@ -107,7 +110,8 @@ class Sitting(StepsAhead):
             return False
         if self.looked_at is not None:
             if value == "skip":
-                self._said("A skip is not taken here: 1, 0 or u votes anew, backspace undoes.")
+                good, bad, unsure, undo = actions.keys_of(*_VOTING)
+                self._said(f"A skip is not taken here: {good}, {bad} or {unsure} votes anew, {undo} undoes.")
                 return False
             before = self.looked_at.now
             reason = before.reason if value == before.value else None  # it was one for the other vote

@@ -19,8 +19,8 @@ _KEYS = """Give an action other keys in `bswirl.toml`; footer, help, palette and
 ```
 
 Keys are written as here: a character, `space`, `enter`, `f2`, `ctrl+x` or `^x`. An action that is not there,
-and a key that would mean two things in one place, is an error that names the line; until it is
-mended, the app has its usual keys."""
+a key that terminals do not send (such as `ctrl+1`), and one that would mean two things in one place, is an
+error that names the line; until it is mended, the app has its usual keys."""
 
 
 def pages() -> dict[str, str]:

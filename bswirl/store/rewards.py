@@ -38,7 +38,7 @@ label_in_force AS (
   FROM labels ANTI JOIN withdrawn USING (client_uid)
   WHERE {scope} AND value <> 'withdrawn' GROUP BY action_id, auditor),
 override AS (
-  SELECT action_id, arg_max(value, label_id) AS label, count(*) AS labels,
+  SELECT action_id, arg_max(value, {place}) AS label, count(*) AS labels,
     count(DISTINCT value) FILTER (value IN ('0', '1')) AS opinions,
     arg_max(value, label_id) FILTER (adjudicates AND value IN ('0', '1')) AS adjudicated,
     max(value) FILTER (value IN ('0', '1')) AS opinion

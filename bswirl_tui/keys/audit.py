@@ -25,7 +25,7 @@ AUDITING: tuple[ActionSpec, ...] = (
                 "audit.pick",
                 "2 3 4 5 6 7 8 9 minus",
                 "pick",
-                "After r: the reason with that number, 1 and 0 too; t types one, - takes it away.",
+                "In the list of reasons: the one with that number, 1 and 0 too; - takes it away.",
                 0,
                 False,
                 True,

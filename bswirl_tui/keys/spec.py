@@ -57,7 +57,7 @@ class ActionSpec:
 
     @property
     def all_keys_display(self) -> str:
-        return " ".join(display_key(key) for key in self.keys)
+        return " ".join(dict.fromkeys(display_key(key) for key in self.keys))
 
 
 SIGNS = {_character_to_key(sign): sign for sign in string.punctuation}  # by the names that Textual gives them

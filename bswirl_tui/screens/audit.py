@@ -280,7 +280,6 @@ class AuditScreen(AuditEntry, SubScreen):
         def give(words: str | None) -> None:
             if words is None or not sitting.is_at(item) or sitting.looked_at is not entry:
                 return
-            words = words.strip()
             number = int(words) if words.isascii() and words.isdigit() else 0
             listed = 0 < number <= len(self._reasons)
             sitting.give_reason(self._reasons[number - 1] if listed else words or None)

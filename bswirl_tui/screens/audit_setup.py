@@ -68,7 +68,8 @@ class AuditSetup(Dialog[QueueOptions]):
         datasets: Sequence[str],
         before: QueueOptions | None,
     ) -> None:
-        hint = ("enter begins", "tab goes to the options", "esc goes back")
+        (back,) = actions.keys_of("screen.back")
+        hint = ("enter begins", "tab goes to the options", f"{back} goes back")
         super().__init__("Audit", glyphs().separator.join(hint))
         self._position = position
         order = position.order if position.order in ORDERS else "random"
@@ -153,7 +154,8 @@ class Unsent(Dialog[str]):
     ]
 
     def __init__(self, words: str, message: str, remedy: str) -> None:
-        hint = ("enter sends it again", "d gives it up", "esc decides later")
+        (back,) = actions.keys_of("screen.back")
+        hint = ("enter sends it again", "d gives it up", f"{back} decides later")
         super().__init__("Not recorded", glyphs().separator.join(hint))
         self._words = words
         self._message = message

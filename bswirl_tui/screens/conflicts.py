@@ -186,7 +186,7 @@ class ConflictsScreen(SubScreen):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self._adjudicate(conflict.action_id, value, reason.strip() or None)
+                self._adjudicate(conflict.action_id, value, reason or None)
 
         title = f"Action {conflict.action_id} is {WORDS[value]}. Why?"
         self.app.push_screen(Ask(title, conflict.text[:400], placeholder="a reason, or none"), answered)

@@ -42,9 +42,9 @@ class CurveFiles(SubScreen):
         suggested = free_path(root / FOLDER / file_name(panel, run_ids)).relative_to(root)
 
         def answered(name: str | None) -> None:
-            if name is None or not name.strip():
+            if not name:
                 return
-            path = root / expanded(name.strip())
+            path = root / expanded(name)
             if not os.path.lexists(path):
                 self._write(path, panel, run_ids, replace=False)
                 return

@@ -315,7 +315,6 @@ class CurvesScreen(Closer):
         def answered(pattern: str | None) -> None:
             if pattern is None:
                 return
-            pattern = pattern.strip()
             try:
                 name_pattern(pattern)
             except BswirlError as error:

@@ -14,7 +14,6 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from bswirl.display import safe_text
 from bswirl.errors import BswirlError
 from bswirl_tui import actions
 from bswirl_tui.glyphs import glyphs
@@ -103,7 +102,7 @@ class Choose(Dialog[str]):
     """Asks for one of a few values."""
 
     def __init__(self, title: str, choices: Sequence[Choice], current: str | None = None) -> None:
-        super().__init__(title, _hint("enter chooses"))
+        super().__init__(title, _hint(f"{actions.spec('move.choose').key_display} chooses"))
         self._choices = choices
         self._current = current
 
@@ -134,12 +133,15 @@ class Choose(Dialog[str]):
 
 
 class Ask(Dialog[str]):
-    """Asks for a line of text; an empty one is an answer too."""
+    """Asks for a line of text; an empty one is an answer too.
+
+    What stood there comes back to the letter, anything else without blanks around it.
+    """
 
     def __init__(self, title: str, words: str = "", value: str = "", placeholder: str = "") -> None:
         super().__init__(title, _hint("enter saves"))
         self._words = words
-        self._value = safe_text(value, one_line=True)
+        self._value = value
         self._placeholder = placeholder
 
     def content(self) -> ComposeResult:
@@ -153,7 +155,7 @@ class Ask(Dialog[str]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(event.value)
+        self.dismiss(event.value if event.value == self._value else event.value.strip())
 
 
 class Confirm(Dialog[bool]):
@@ -167,7 +169,8 @@ class Confirm(Dialog[bool]):
 
     def __init__(self, title: str, words: str, *, enter_is_yes: bool = True) -> None:
         between = glyphs().separator
-        yes, no = ("y or enter", "n or esc") if enter_is_yes else ("y", "n, enter or esc")
+        back = actions.spec("screen.back").key_display
+        yes, no = ("y or enter", f"n or {back}") if enter_is_yes else ("y", f"n, enter or {back}")
         super().__init__(title, f"{yes}: yes{between}{no}: no")
         self._words = words
         self._enter_is_yes = enter_is_yes

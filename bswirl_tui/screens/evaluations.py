@@ -83,7 +83,8 @@ class EvaluationsScreen(SubScreen):
         marked = None if self.rows.marked == here.run.run_id else here.run.run_id
         self.rows.mark(marked)
         if marked is not None:
-            self.bswirl.say(line(f"Run {marked} is A: enter on another compares it with this one."))
+            key = actions.spec("evaluations.open").key_display
+            self.bswirl.say(line(f"Run {marked} is A: {key} on another compares it with this one."))
 
     def action_evaluations_open(self) -> None:
         here = self.rows.current

@@ -132,12 +132,14 @@ class Finding(Inspecting):
             self.tell("The next question is still being read: the key was not taken.")
         elif outline is None:
             self.tell("No question has these words.")
-        elif (key := outline.match_beside(self.tree_view.key or ROOT, self.words, direction)) is not None:
-            self.visits.leave()
-            self.tree_view.goto(key)
         else:
-            # The list holds the questions that match, so the next of them has a match.
-            self.to_question_beside(direction, 0 if direction > 0 else -1)
+            key = outline.match_beside(self.tree_view.key or ROOT, self.words, direction)
+            if key is not None and not (self.comparing and key == ROOT):  # side by side stand steps alone
+                self.visits.leave()
+                self.tree_view.goto(key)
+            else:
+                # The list holds the questions that match, so the next of them has a match.
+                self.to_question_beside(direction, 0 if direction > 0 else -1)
 
     # arriving
 
@@ -206,9 +208,11 @@ class Finding(Inspecting):
 
     def _travel(self, direction: int) -> None:
         self.seen()
-        if direction < 0 and self.bswirl.way_back.return_to(self.visits.came_from):
+        gone = self.tree_view.outline is None and not self.awaits_tree  # no question fits: back to the last
+        visit = self.visits.current if gone and direction < 0 else None
+        if visit is None and direction < 0 and self.bswirl.way_back.return_to(self.visits.came_from):
             return
-        visit = self.visits.go(direction)
+        visit = visit or self.visits.go(direction)
         if visit is None:
             self.tell("Nothing was seen before this." if direction < 0 else "Nothing was seen after this.")
             return

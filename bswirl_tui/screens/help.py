@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 
 from bswirl_tui import actions
 from bswirl_tui.actions import ActionSpec
@@ -17,12 +19,20 @@ _KEYS = 16  # cells of the column of keys
 _GAP = 2  # of them before what a key does
 
 
-def help_reader(specs: Iterable[ActionSpec], colours: Palette, *, legend: bool) -> Reader:
+class HelpReader(Reader):
+    """Closed by the key that opens it, too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "screen_back", show=False, id="app.help")
+    ]
+
+
+def help_reader(specs: Iterable[ActionSpec], colours: Palette, *, legend: bool) -> HelpReader:
     """The help screen for these actions."""
     parts = key_paragraphs(specs, colours)
     if legend:
         parts += [BLANK, *legend_paragraphs(colours)]
-    return Reader("Keys", parts)
+    return HelpReader("Keys", parts)
 
 
 def key_paragraphs(specs: Iterable[ActionSpec], colours: Palette) -> list[Paragraph]:

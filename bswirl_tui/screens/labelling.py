@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bswirl.labels import labels_in_force
 from bswirl.records import Action, ActionDetail, Label, QuestionTree
+from bswirl_tui import actions
 from bswirl_tui.screens.base import ProjectScreen
 from bswirl_tui.screens.dialogs import Ask, Choice, Choose
 from bswirl_tui.text import line, signed
@@ -23,6 +24,7 @@ _VALUES = [
     Choice("0", "bad", "wrong, or it leads nowhere", key="0"),
     Choice("unsure", "unsure", "the judge's verdict stands", key="u"),
 ]
+_SETTING = ("label.good", "label.bad", "label.unsure", "label.with_reason")
 
 
 class Labelling(ProjectScreen):
@@ -73,7 +75,9 @@ class Labelling(ProjectScreen):
             self.keep_detail(detail)
             mine = labels_in_force(detail.labels).get(self.state.auditor)
             if mine is None:
-                self.tell("You have no label on this step yet: 1, 0 or u sets one, R one with a reason.")
+                good, bad, unsure, why = actions.keys_of(*_SETTING)
+                sets = f"{good}, {bad} or {unsure} sets one, {why} one with a reason."
+                self.tell(f"You have no label on this step yet: {sets}")
                 return
             title = f"Reason of your label {mine.value}"
             self._ask_why(title, action, question_id, mine.value, mine.reason or "")
@@ -87,7 +91,7 @@ class Labelling(ProjectScreen):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self._set(action, question_id, value, reason.strip() or None)
+                self._set(action, question_id, value, reason or None)
 
         self.app.push_screen(Ask(title, action.text[:400], known), answered)
 

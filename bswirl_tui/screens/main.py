@@ -351,8 +351,6 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
         tour.display = not tour.display
 
     def action_view_list(self) -> None:
-        if self.comparing:
-            return
         self.toggle_class("-listless")
         if not self.questions.display and self.focused is None:
             self.tree_view.focus()
@@ -370,7 +368,9 @@ class MainScreen(Beginning, RunsEntry, AuditEntry):
             self.bswirl.leave()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While words are typed, letters are letters."""
+        """While words are typed, letters are letters; candidates have the list's room."""
         if isinstance(self.focused, Input):
             return action in ("screen_back",)
+        if action == "view_list" and self.comparing:
+            return False
         return super().check_action(action, parameters)

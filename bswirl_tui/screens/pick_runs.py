@@ -55,9 +55,8 @@ class PickRuns(Dialog[tuple[int, ...]]):
 
     def __init__(self, runs: Sequence[Run], chosen: Sequence[int], most: int) -> None:
         signs = glyphs()
-        super().__init__(
-            "Runs", f"space takes or leaves{signs.separator}enter draws them{signs.separator}at most {most}"
-        )
+        draws = f"{actions.spec('move.choose').key_display} draws them"
+        super().__init__("Runs", signs.separator.join(("space takes or leaves", draws, f"at most {most}")))
         self._runs = runs
         known = {run.run_id for run in runs}
         self._chosen = [run_id for run_id in chosen if run_id in known]

@@ -21,7 +21,8 @@ class Reader(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *actions.bindings(actions.DIALOG),
-        Binding("q,question_mark,f1", "screen_back", show=False),
+        Binding("q", "screen_back", show=False),
+        Binding("question_mark,f1", "app.app_help", show=False, id="app.help"),
     ]
 
     def __init__(self, title: str, paragraphs: Sequence[Paragraph]) -> None:

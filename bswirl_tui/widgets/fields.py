@@ -16,7 +16,6 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from bswirl.display import safe_text
 from bswirl.errors import UsageError
 from bswirl.launch import Option, default_of
 from bswirl_tui.glyphs import glyphs
@@ -189,7 +188,7 @@ class OptionField(Horizontal):
     def fill(self, value: str) -> None:
         """Fills in a value for a person, who replaces it by typing, or moves the cursor to change it."""
         if isinstance(self.editor, Input):
-            self.editor.value = safe_text(value, one_line=True)
+            self.editor.value = value
             if self.editor.has_focus:
                 self.editor.select_all()
         elif self.editor.has(value):

@@ -173,7 +173,8 @@ def check_rewards(kit: Kit, model: Model) -> None:
         words, override = model.words(action.action_id), model.override(action.action_id)
         assert action.human_reward == (None if override is None else float(override))
         assert action.conflict == (action.action_id in model.disputed())
-        assert action.label == (words[-1].value if words else None)
+        decided = [one for one in words if one.value != "skip"] or words
+        assert action.label == (decided[-1].value if decided else None)
         known = labels.labels_in_force(read_action(kit.cursor, action.action_id).labels)
         assert {name: label.client_uid for name, label in known.items()} == {
             one.auditor: one.uid for one in words

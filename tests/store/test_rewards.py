@@ -66,7 +66,8 @@ class Said:
 def expected(said: Said, action: Action) -> dict[str, Any]:
     judged, judge, progress = said.judge(action.action_id)
     human, conflict = said.override(action.action_id)
-    in_force = said.in_force(action.action_id)
+    words = said.in_force(action.action_id)
+    in_force = [label for label in words if label["value"] != "skip"] or words
     reward = judged if human is None else human
     source = "human" if human is not None else None
     if human is None and judged is not None:
@@ -203,6 +204,16 @@ class TestRewards:
                 assert forget_statistics(kit.writer) == 3
             refresh_statistics(kit.writer)
             assert kit.all("SELECT * FROM question_stats ORDER BY ALL") == before
+
+    @pytest.mark.parametrize("word", ["0", "1", "unsure", "skip"])
+    def test_a_skip_hides_nobodys_word(self, kit: Kit, word: str) -> None:
+        """It decides nothing, however new it is."""
+        kit.questions(1)
+        kit.feed(kit.run(), trajectory(1, 0, "a", answer=False))
+        kit.label(1, word, "bob")
+        kit.label(1, "skip", "cy")
+        (action,) = read_tree(kit.cursor, 1).actions
+        assert action.label == word
 
     def test_an_action_without_samples_weighs_nothing(self, kit: Kit) -> None:
         """A step known from a prefix alone has a reward but no part in the baseline."""

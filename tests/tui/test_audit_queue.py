@@ -385,7 +385,7 @@ class TestHelp:
             await press(pilot, "question_mark")
             assert isinstance(pilot.app.screen, Reader)
             lines = pilot.app.screen.plain.splitlines()
-            assert any(line.startswith("2-9 -           After r: ") for line in lines)
+            assert any(line.startswith("2-9 -           In the list of reasons: ") for line in lines)
             assert not any("…" in line[:16] for line in lines)
 
 

@@ -11,6 +11,7 @@ from bswirl.client import Client, connect
 from bswirl.interchange import PlacedQuestion, PlacedSample
 from bswirl.project import Project
 from bswirl_tui.outline import ROOT
+from bswirl_tui.query import Query
 from bswirl_tui.visits import Visit, Visits
 from tests.tui import content
 from tests.tui.driving import NARROW, lines_of, main_screen, opened, press, says, settled, shown, typed
@@ -98,6 +99,20 @@ class TestSearch:
             assert {key for _, key in seen} == {ROOT}
             await press(pilot, "N", "N")
             assert here(pilot) == seen[0]
+
+    async def test_side_by_side_the_questions_own_words_are_no_place_to_go_to(self, shared: Project) -> None:
+        """It is the question before, not the group that is on screen already."""
+        async with opened(shared) as pilot:
+            await search(pilot, "a shop has")
+            await press(pilot, *["J"] * 5, "enter")
+            assert main_screen(pilot).comparing
+            seen = [here(pilot)[0]]
+            for _ in range(2):
+                await press(pilot, "N")
+                seen.append(here(pilot)[0])
+            await press(pilot, "n")
+            assert here(pilot)[0] == seen[1]
+            assert len(set(seen)) == 3
 
     async def test_matches_within_a_tree(self, shared: Project) -> None:
         """From top to bottom, the question among them."""
@@ -189,6 +204,21 @@ class TestHistory:
             await press(pilot, "J", "J", "left_square_bracket", "enter", "right_square_bracket")
             assert here(pilot)[0] == "q01"
             assert "Nothing was seen after this." in says(pilot)
+
+    async def test_where_no_question_fits_it_is_back_to_the_last_one(self, shared: Project) -> None:
+        """Which is no step further back than what is on screen."""
+        async with opened(shared) as pilot:
+            await press(pilot, "J", "j")
+            last = here(pilot)
+            main_screen(pilot).show_query(Query(search="no such words"))
+            await settled(pilot)
+            assert main_screen(pilot).tree_view.outline is None
+            await press(pilot, "left_square_bracket")
+            assert here(pilot) == last
+            await press(pilot, "left_square_bracket")
+            assert here(pilot)[0] != last[0]
+            await press(pilot, "right_square_bracket")
+            assert here(pilot) == last
 
     def test_visits(self) -> None:
         """Moving changes the visit; leaving, another question or mode begins one; the oldest go."""

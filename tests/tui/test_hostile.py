@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual import events
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from bswirl.client import connect
 from bswirl.project import Project
 from bswirl_tui.app import BswirlApp
+from bswirl_tui.widgets.entry import Entry, NameEntry, shown_in_place
 from tests.tui import content, evaluated
 from tests.tui.driving import NARROW, WIDE, main_screen, opened, press, settled, shown, typed
 from tests.tui.test_text import UNSAFE
@@ -150,3 +155,52 @@ class TestEveryPane:
             await settled(pilot)
             assert_safe(pilot)
             assert "[/foo]" in shown(pilot)
+
+
+class Line(App[None]):
+    """A line to type in, and nothing else."""
+
+    def compose(self) -> ComposeResult:
+        yield NameEntry(compact=True)
+
+
+def drawn(entry: Entry) -> str:
+    """What the line sends."""
+    return entry.render_line(0).text
+
+
+class TestEntries:
+    """What is typed, pasted or taken is kept to the letter, and shown safe."""
+
+    NAME = "wiki\x1b]0;pwned\x07\u202eevil"
+
+    @given(st.text())
+    def test_a_safe_character_for_each(self, foreign: str) -> None:
+        """So that the cursor stands where it is."""
+        plain = shown_in_place(foreign)
+        assert len(plain) == len(foreign)
+        assert not {unicodedata.category(character) for character in plain} & UNSAFE
+        assert not any(0xFE00 <= ord(character) <= 0xFE0F for character in plain)
+
+    async def test_name_that_is_taken(self) -> None:
+        """The right arrow completes it; the dataset is found by what the line holds."""
+        async with Line().run_test(size=(60, 1)) as pilot:
+            entry = pilot.app.query_one(NameEntry)
+            entry.names = [self.NAME]
+            await pilot.press("w", "i", "right")
+            assert entry.value == self.NAME
+            assert drawn(entry).rstrip() == "wiki␛]0;pwned␇\ufffdevil"
+            assert entry._cursor_offset == len(self.NAME) + 1
+
+    async def test_text_that_is_pasted(self) -> None:
+        """With old and new escapes, and what has no width."""
+        async with Line().run_test(size=(60, 1)) as pilot:
+            entry = pilot.app.query_one(NameEntry)
+            pilot.app.post_message(events.Paste("a\x1b[31mb\u200bc\x9b1md\ue000e\tf漢g"))
+            await pilot.pause()
+            assert entry.value == "a\x1b[31mb\u200bc\x9b1md\ue000e\tf漢g"
+            assert drawn(entry).rstrip() == "a␛[31mb\ufffdc\ufffd1md\ufffde␉f漢g"
+            await pilot.click(NameEntry, offset=(drawn(entry).index("f"), 0))
+            assert entry.value[entry.cursor_position] == "f"
+            await pilot.click(NameEntry, offset=(59, 0))
+            assert entry.cursor_at_end

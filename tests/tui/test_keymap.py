@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.events import Key
 from textual.pilot import Pilot
 
+from bswirl.client import Client
 from bswirl.errors import ExitCode, InputError
 from bswirl.project import Project, load_settings
 from bswirl_tui import actions, keymap
 from bswirl_tui.app import BswirlApp
-from bswirl_tui.screens.dialogs import Problem
+from bswirl_tui.screens.dialogs import Choose, Confirm, Problem
 from bswirl_tui.screens.reader import Reader
+from bswirl_tui.sitting import Sitting
 from tests.cli.conftest import Call, call
 from tests.tui.driving import main_screen, opened, press, says, shown, until
 
@@ -50,6 +55,11 @@ class TestRefused:
             ('"label.good" = 1', "a text or a list of texts"),
             ('"label.good" = []', "a text or a list of texts"),
             ('"compare.pick" = "a"', "digits that count"),
+            ('"label.good" = "ctrl+1"', "terminals send no `^1`"),
+            ('"label.good" = "shift+slash"', "terminals send no `shift+/`"),
+            ('"label.good" = "ctrl+shift+x"', "terminals send no `^shift+x`"),
+            ('"label.good" = "ctrl+i"', "`tab` for `label.good` is a key of `view.next_pane`"),
+            ('"view.tour" = ["^b", "ctrl+B", "^L"]', "`^l` for `view.tour` is a key of `app.refresh`"),
         ],
     )
     def test_with_file_and_line(self, tmp_path: Path, line: str, words: str) -> None:
@@ -66,6 +76,15 @@ class TestRefused:
         with pytest.raises(InputError, match="line"):
             keymap.mapped(load_settings(project).keys)
 
+    def test_what_cannot_be_mapped_is_not_offered(self, tmp_path: Path) -> None:
+        """A digit that counts stays one."""
+        project = Project.create(tmp_path / "p")
+        settings(project, '"label.unsure" = "2"')
+        with pytest.raises(InputError) as refused:
+            keymap.mapped(load_settings(project).keys)
+        assert "is a key of `compare.pick`" in refused.value.message
+        assert refused.value.remedy == "give `label.unsure` another key"
+
     async def test_app_says_so_and_has_the_usual_keys(self, project: Project) -> None:
         """Nobody is locked out."""
         settings(project, '"label.good" = "j"', '"label.bad" = "x"')
@@ -77,6 +96,40 @@ class TestRefused:
             assert "0 bad" in says(pilot)
 
 
+class TestUnreadSettings:
+    """Keys that cannot be read are missed, whatever else is wrong in the file."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        ['[audit]\nslice = "x"\n[keys]\n"label.good" = "0"\n', "keys = 3\n", '[keys]\n"label.bad" = []\n'],
+    )
+    def test_whatever_the_mistake(self, tmp_path: Path, wrong: str) -> None:
+        project = Project.create(tmp_path / "p")
+        project.settings_file.write_text(wrong)
+        problem = BswirlApp(project, "alice")._keys_problem
+        assert problem is not None
+        assert "bswirl.toml, line" in problem.message
+
+    async def test_app_says_so_where_the_owner_runs(self, project: Project, bob: Client) -> None:
+        """It reads no settings any more, and who labels was said on the command line."""
+        text = project.settings_file.read_text()
+        project.settings_file.write_text(text + '\n[audit]\nslice = "x"\n')
+        async with opened(project) as pilot:
+            assert isinstance(pilot.app.screen, Problem)
+            assert "[audit]: `slice`" in pilot.app.screen._error.message
+        project.settings_file.write_text(text)
+
+    async def test_mended_keys_hold_once_the_owner_answers(self, project: Project) -> None:
+        """Where the same mistake had kept it away; nobody starts the app anew."""
+        project.settings_file.write_text('auditor = 3\n[keys]\n"app.help" = "f2"\n')
+        async with opened(project, auditor=None) as pilot:
+            await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+            await press(pilot, "enter")
+            assert len(pilot.app.screen_stack) == 1
+            project.settings_file.write_text('[keys]\n"app.help" = "f2"\n')
+            await until(pilot, lambda: "f2 help" in says(pilot))
+
+
 class TestAllowed:
     """What people write for a key, and keys that change places."""
 
@@ -86,8 +139,22 @@ class TestAllowed:
          ("space", "space"), ("question_mark", "?"), ("pgdn", "pgdn"), ("ä", "ä")],
     )  # fmt: skip
     def test_names(self, written: str, key: str) -> None:
-        found = actions.display_key(keymap._key(written, "here"))
-        assert found.lower() == key.lower()
+        found, *_ = keymap._keys(written, "here")
+        assert actions.display_key(found).lower() == key.lower()
+
+    @pytest.mark.parametrize(
+        ("written", "sent"),
+        [("^X", "\x18"), ("shift+d", "D"), ("ctrl+J", "\n"), ("ctrl+/", "\x1f"), ("ctrl+space", "\x00"),
+         ("ctrl+i", "\t"), ("ctrl+m", "\r"), ("ctrl+h", "\x08"), ("ctrl+[", "\x1b"), ("ctrl+@", "\x00"),
+         ("alt+X", "\x1bX"), ("alt+f", "\x1bf"), ("shift+ctrl+left", "\x1b[1;6D"), ("^X", "\x1b[120;5u"),
+         ("ctrl+/", "\x1b[47;5u"), ("ctrl+i", "\x1b[105;5u"), ("shift+d", "\x1b[100;2;68u")],
+    )  # fmt: skip
+    def test_names_are_those_of_what_terminals_send(self, written: str, sent: str) -> None:
+        """The old ones, and those that tell every key apart."""
+        parser = XTermParser()
+        told = [event.key for event in (*parser.feed(sent), *parser.feed("")) if isinstance(event, Key)]
+        assert set(told) <= set(keymap._keys(written, "here"))
+        assert len(told) == 1
 
     def test_two_actions_change_places(self, tmp_path: Path) -> None:
         project = Project.create(tmp_path / "p")
@@ -115,7 +182,11 @@ async def test_everything_follows(project: Project) -> None:
         assert "f2 help" in says(pilot)
         await press(pilot, "j", "1")
         assert not labelled(pilot)
-        await press(pilot, "ctrl+g")
+        await press(pilot, "r")
+        assert "^g, 0 or u sets one, R one with a reason" in says(pilot)
+        await press(pilot, "enter")
+        assert "0 and ^g label it" in shown(pilot)
+        await press(pilot, "q", "ctrl+g")
         await until(pilot, lambda: labelled(pilot))
         await press(pilot, "question_mark")
         assert len(pilot.app.screen_stack) == 1
@@ -125,6 +196,21 @@ async def test_everything_follows(project: Project) -> None:
         assert "f4 closes" in shown(pilot)
         await press(pilot, "f4")
         assert len(pilot.app.screen_stack) == 1
+
+
+def test_words_name_the_keys_that_hold(tmp_path: Path) -> None:
+    """In the hints of windows, and where a key is not taken."""
+    project = Project.create(tmp_path / "p")
+    settings(
+        project, '"audit.good" = "y"', '"audit.undo" = "z"', '"screen.back" = "f4"', '"move.choose" = "f6"'
+    )
+    BswirlApp(project)
+    assert Confirm("Sure?", "Yes or no.")._hint.endswith("n or f4: no")
+    assert Choose("Which?", [])._hint.startswith("f6 chooses")
+    said: list[str] = []
+    voted = SimpleNamespace(takes=lambda: True, looked_at=object(), _said=said.append)
+    assert not Sitting.vote(voted, "skip")  # type: ignore[arg-type]
+    assert said == ["A skip is not taken here: y, 0 or u votes anew, z undoes."]
 
 
 def test_keys_command(call: Call, tmp_path: Path) -> None:

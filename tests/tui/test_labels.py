@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from bswirl.client import Client
+from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.records import Action
 from bswirl_tui import glyphs
@@ -118,6 +118,18 @@ class TestReasons:
             assert "sound [/x] arithmetic" in shown(pilot)
             await press(pilot, "escape")
             assert len(bob.labels()) == 2
+
+    async def test_reason_left_as_it_is_stays_so_to_the_letter(self, project: Project) -> None:
+        """Though a line can show it only with pictures in it; a word more is all that changes."""
+        reason = " no\u200cbreak,\ntwo lines, a heart \u2764\ufe0f "
+        with connect(project, auditor="alice") as alice:
+            async with opened(project) as pilot:
+                alice.set_label(step(pilot).action_id, "1", reason=reason)
+                await press(pilot, "r")
+                assert "no\ufffdbreak,⏎two lines, a heart \u2764\ufffd" in shown(pilot)
+                await press(pilot, "enter", "r", "end", "x", "enter")
+                now, left = alice.labels()[:2]
+                assert (left.reason, now.reason) == (reason, f"{reason}x".strip())
 
     async def test_reason_needs_a_label(self, project: Project, bob: Client) -> None:
         """Without one it says how to set one."""

@@ -12,6 +12,7 @@ from bswirl_tui.gold import Gold
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import Query
 from bswirl_tui.screens.dialogs import Choose
+from bswirl_tui.screens.help import HelpReader
 from tests.tui import content
 from tests.tui.driving import (
     NARROW,
@@ -417,6 +418,31 @@ class TestHelp:
             await press(pilot, "G")
             assert "leads to a dead group" in shown(pilot)
             await press(pilot, "escape")
+            assert pilot.app.screen is main_screen(pilot)
+
+    async def test_help_offers_nothing_that_does_nothing(self, shared: Project) -> None:
+        """Side by side there is no list to show or hide."""
+        async with opened(shared) as pilot:
+            await press(pilot, "question_mark", "question_mark")
+            assert pilot.app.screen is main_screen(pilot)
+            for comparing in (False, True):
+                await press(pilot, "question_mark")
+                assert isinstance(pilot.app.screen, HelpReader)
+                assert ("Show or hide the list" in pilot.app.screen.plain) != comparing
+                await press(pilot, "escape", "enter")
+
+    async def test_help_in_a_window_to_read_in(self, shared: Project) -> None:
+        """It lies over the window, and leads back to it."""
+        async with opened(shared) as pilot:
+            await press(pilot, "L")
+            reader = pilot.app.screen
+            await press(pilot, "question_mark")
+            assert isinstance(pilot.app.screen, HelpReader)
+            assert "Go down a page." in pilot.app.screen.plain
+            assert pilot.app.screen.plain.count("Show what the keys do here.") == 1
+            await press(pilot, "question_mark")
+            assert pilot.app.screen is reader
+            await press(pilot, "q")
             assert pilot.app.screen is main_screen(pilot)
 
     async def test_command_palette_carries_out_an_action(self, shared: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from textual import events
 from bswirl.client import Client, connect
 from bswirl.errors import UsageError
 from bswirl.project import Project
-from bswirl_tui import app
+from bswirl_tui import actions, app
 from bswirl_tui.terminal.escape import EscapeFirst
 from tests.tui import content
 from tests.tui.terminal import PATIENCE_SECONDS, ROOT, Terminal
@@ -127,6 +128,13 @@ class TestEscape:
     def test_it_is_never_alt(self, key: str) -> None:
         """Whatever comes with it."""
         assert parsed("\x1b" + key) == ["escape", *parsed(key)]
+
+    def test_unless_the_settings_ask_for_alt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A key of one's own."""
+        monkeypatch.setattr(
+            actions, "ACTIONS", (dataclasses.replace(actions.spec("runs.show"), keys=("alt+v",)),)
+        )
+        assert [parsed("\x1bv"), parsed("\x1bw")] == [["alt+v"], ["escape", "w"]]
 
     @pytest.mark.parametrize(("sent", "key"), [("\x1b[A", "up"), ("\x1b[Z", "shift+tab"), ("\x1bOP", "f1")])
     def test_keys_that_begin_with_it(self, sent: str, key: str) -> None:
