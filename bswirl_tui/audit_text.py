@@ -113,10 +113,10 @@ def headline(sitting: Sitting, colours: Palette, conflicts: int, room: int = 200
         parts.append((3, Text(f"{sitting.before.labelled:,} before")))
     if rate is not None:
         parts.append((4, Text(f"{rate:,.0f} an hour")))
-    if sitting.looked_at is None and sitting.flagged:
+    if sitting.looked_at is None and sitting.draft.flagged:
         parts.append((0, Text("flagged", colours.warn)))
-    if sitting.looked_at is None and sitting.reason:
-        parts.append((0, Text("because ", colours.muted) + line(sitting.reason, colours.human, limit=60)))
+    if sitting.looked_at is None and (reason := sitting.draft.reason):
+        parts.append((0, Text("because ", colours.muted) + line(reason, colours.human, limit=60)))
     if not sitting.options.blind:
         parts.append((2, Text("the judge in sight", colours.warn)))
     if not sitting.advance:

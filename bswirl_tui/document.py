@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from bswirl.certificates import Certificate, Estimate
+from bswirl.labels import labels_in_force
 from bswirl.records import Action, ActionDetail, Label, Question, Sample, Verdict
 from bswirl.votes import votes_words
 from bswirl_tui import actions
@@ -83,10 +84,10 @@ def step_document(outline: Outline, action: Action, detail: ActionDetail | None,
         ]
         parts.append(BLANK)
     start = len(parts)
-    parts += _step(outline, action, reader)
-    focus = (start, start + _REWARD_LINE)
+    why = _why(action, detail, colours)
+    parts += _step(outline, action, why, reader)
+    focus = (start, start + _REWARD_LINE + len(why))
     if detail is None:
-        parts.append(Paragraph(Text(f"loading{glyphs().ellipsis}", colours.muted)))
         return Document(parts, focus, gold)
     parts += _verdicts(detail, colours)
     parts += _labels(detail.labels, reader)
@@ -122,7 +123,36 @@ def _gold_range(question: Question, end: int, reader: Reader) -> tuple[int, int]
     return (end - size, end - 1) if size else None
 
 
-def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:
+def _why(action: Action, detail: ActionDetail | None, colours: Palette) -> list[Paragraph]:
+    """What was said for the reward, on one line: by the person who decided, else by the deciding judge."""
+    if detail is None:
+        return [Paragraph(Text(f"loading{glyphs().ellipsis}", colours.muted))]
+    if action.source == "human":
+        said = line(_reason(action, detail.labels) or "", colours.human)
+    else:
+        said = line(_rationale(action, detail.verdicts) or "")
+    return [Paragraph(said, wrap=False)] if said else []
+
+
+def _rationale(action: Action, verdicts: Sequence[Verdict]) -> str | None:
+    """Of the verdict in force: the newest of the deciding judge."""
+    its = [one for one in verdicts if (one.judge, one.reward) == (action.judge, action.judge_reward)]
+    newest = max(its, key=lambda verdict: verdict.verdict_id, default=None)
+    return newest.rationale if newest is not None else None
+
+
+def _reason(action: Action, labels: Sequence[Label]) -> str | None:
+    """The newest reason given for what people decided; that of who decided over others comes first."""
+    given = [
+        label
+        for label in labels_in_force(labels).values()
+        if label.reason and label.value == ("1" if action.human_reward else "0")
+    ]
+    newest = max(given, key=lambda label: (label.adjudicates, label.label_id or 0), default=None)
+    return newest.reason if newest is not None else None
+
+
+def _step(outline: Outline, action: Action, why: Sequence[Paragraph], reader: Reader) -> list[Paragraph]:
     colours, signs = reader.palette, glyphs()
     name = f"Step {action.depth}" + (f"{signs.separator}the answer" if action.is_answer else "")
     facts = [f"action {action.action_id}"]
@@ -133,6 +163,7 @@ def _step(outline: Outline, action: Action, reader: Reader) -> list[Paragraph]:
         Paragraph(Text(clean(action.text), colours.strong)),
         BLANK,
         Paragraph(_reward_words(action, colours)),
+        *why,
         *_logprob_words(outline, action, colours),
     ]
     if action.conflict:

@@ -46,7 +46,7 @@ class Outbox:
         self._failed = failed
         self._letters: deque[Letter] = deque()
         self._sending = False
-        self._when_empty: Callable[[], None] | None = None
+        self._when_empty: list[Callable[[], None]] = []
         self.problem: BswirlError | None = None  # why it holds
 
     def __len__(self) -> int:
@@ -79,8 +79,8 @@ class Outbox:
         return dropped
 
     def when_empty(self, work: Callable[[], None]) -> None:
-        """Does `work` once everything is acknowledged, or now."""
-        self._when_empty = work
+        """Does `work` once everything is acknowledged, or now; not at all where something fails before."""
+        self._when_empty.append(work)
         self._check_empty()
 
     def _send(self) -> None:
@@ -100,13 +100,12 @@ class Outbox:
         def failed(error: BswirlError) -> None:
             self._sending = False
             self.problem = error
-            self._when_empty = None
+            self._when_empty.clear()
             self._failed(error)
             self._changed()
 
         self._ask(letter.key, letter.work, done, failed)
 
     def _check_empty(self) -> None:
-        if not self._letters and self._when_empty is not None:
-            work, self._when_empty = self._when_empty, None
-            work()
+        while not self._letters and self._when_empty:
+            self._when_empty.pop(0)()

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from bswirl.audit.records import AuditedItem, AuditRecord
@@ -19,6 +18,8 @@ from bswirl_tui.themes import Palette
 
 _COLUMNS = (4, 18, 18, 18, 19, 24)  # cells of n, accuracy, TPR, TNR, kappa, how many more
 _BETWEEN = re.compile(r"(?<=\d)–(?=-?\d)")  # what stands between the ends of an interval
+_MINUS = re.compile(r"(?:^|(?<=[\s(–]))-(?=\d)")
+_NAME_CELLS = 24  # of what a value is called, where it has a line of its own
 _JUDGE_CELLS = (16, 28)  # narrow, wide
 _WIDE = 120
 _CELL_ACTIONS = {
@@ -99,18 +100,20 @@ def row_paragraphs(row: ReportRow, colours: Palette) -> list[Paragraph]:
     parts = [heading(clean(who(row), one_line=True, limit=80), colours), BLANK]
     names = ("labelled random draws", "accuracy %", "TPR %, of good steps", "TNR %, of bad steps", "kappa")
     for name, value in zip(names, values, strict=False):
-        parts.append(Paragraph(Text(value), Text(name, colours.muted), indent=24))
+        parts.append(_named(Text(value), Text(name, colours.muted)))
     words = "further labelled random draws, for accuracy, TPR, TNR"
     parts.append(
-        Paragraph(
-            Text(f"{values[-1].replace('/', ' / ')}  {words}"),
-            Text(clean("±3 points after"), colours.muted),
-            indent=24,
+        _named(
+            Text(f"{values[-1].replace('/', ' / ')}  {words}"), Text(clean("±3 points after"), colours.muted)
         )
     )
     if any(exceeds(value, row.left) for value in more(row)):
-        parts.append(Paragraph(Text(clean(too_few(row)), colours.warn), indent=24))
+        parts.append(_named(Text(clean(too_few(row)), colours.warn), Text()))
     return [*parts, BLANK, *matrix(row, colours)]
+
+
+def _named(value: Text, name: Text) -> Paragraph:
+    return Paragraph(value, name, indent=_NAME_CELLS)
 
 
 def too_few(row: ReportRow) -> str:
@@ -145,7 +148,7 @@ def matrix(row: ReportRow, colours: Palette) -> list[Paragraph]:
 def _signs(words: str) -> str:
     """With the signs that this terminal shows; a hyphen between the ends of an interval would be a minus."""
     if glyphs().dash != "-":
-        return words
+        return _MINUS.sub(glyphs().minus, words)
     return _BETWEEN.sub(",", words).replace("–", "-").replace("→", ">")
 
 
@@ -156,21 +159,40 @@ def table_paragraphs(report: Report, colours: Palette) -> list[Paragraph]:
         if title.startswith(_LEFT_OUT) or title.startswith("All labels"):
             continue
         parts += [BLANK, heading(title, colours)]
-        widths = [
-            max(cell_len(clean(cells[place], one_line=True)) for cells in (headings, *lines))
-            for place in range(len(headings))
-        ]
-        parts.append(Paragraph(_table_line(headings, widths, colours.muted), wrap=False))
-        parts += [Paragraph(_table_line(cells, widths), wrap=False) for cells in lines]
+        names = [Text(name, colours.muted) for name in headings]
+        parts.append(Table(names=names, rows=[[line(_signs(cell)) for cell in cells] for cells in lines]))
     return [*parts, BLANK, Paragraph(Text(clean(METHOD), colours.muted))]
 
 
-def _table_line(cells: Sequence[str], widths: Sequence[int], style: object = "") -> Text:
-    text = Text("  ").join(
-        fit(line(_signs(cell)), min(width, 40)) for cell, width in zip(cells, widths, strict=True)
-    )
-    if style:
-        text.stylize(str(style))
+@dataclass(slots=True)
+class Table(Paragraph):
+    """A table; where it is wider than the pane, each of its values on a line behind its name."""
+
+    names: Sequence[Text] = ()
+    rows: Sequence[Sequence[Text]] = ()
+
+    def lines(self, width: int) -> list[Text]:
+        """Its lines, each at most `width` cells; no value is cut."""
+        columns = zip(self.names, *self.rows, strict=True)
+        widths = [max(cell.cell_len for cell in column) for column in columns]
+        if sum(widths) + 2 * (len(widths) - 1) > width:
+            return self._listed(width)
+        return [
+            Text("  ").join(fit(cell.copy(), room) for cell, room in zip(cells, widths, strict=True))
+            for cells in (self.names, *self.rows)
+        ]
+
+    def _listed(self, width: int) -> list[Text]:
+        parts: list[Paragraph] = []
+        for cells in self.rows:
+            parts += [BLANK] if parts else []
+            parts += [_named(_wrapping(cell), name) for name, cell in zip(self.names, cells, strict=True)]
+        return [text for part in parts for text in part.lines(width)]
+
+
+def _wrapping(text: Text) -> Text:
+    text = text.copy()
+    text.no_wrap = False
     return text
 
 

@@ -13,7 +13,7 @@ from bswirl.errors import BswirlError
 from bswirl_tui import actions
 from bswirl_tui.outbox import Ask, Letter, Outbox
 from bswirl_tui.steps_ahead import StepsAhead
-from bswirl_tui.votes_cast import Cast, Entry, QueueOptions
+from bswirl_tui.votes_cast import Cast, Draft, Entry, QueueOptions
 
 if TYPE_CHECKING:
     from bswirl.client import Client
@@ -119,24 +119,44 @@ class Sitting(StepsAhead):
             if self.advance:
                 self.go_on()
             return True
-        item = self.current
-        if item is None:
+        if self.current is None:
             return False
+        self._answer(self.current, Cast(value, self.draft.reason_for(value), self.draft.flagged))
+        return True
+
+    def label(self, action_id: int, value: str, reason: str | None) -> bool:
+        """Takes a label set in the tree as the vote on that step, where the queue asked or asks about it.
+
+        Its judge was in sight there. Whether it was taken.
+        """
+        item = self.current
+        if item is not None and item.detail.action.action_id == action_id:
+            self.seen.add(item.draw_id)
+            self._answer(item, Cast(value, reason or self.draft.reason_for(value), self.draft.flagged))
+            self.clock.stop()  # the queue is not in sight
+            return True
+        for entry in reversed(self.entries):
+            if entry.item.detail.action.action_id == action_id:
+                self._change(entry, Cast(value, reason, entry.now.flagged))
+                return True
+        return False
+
+    def _answer(self, item: AuditItem, cast: Cast) -> None:
+        """Casts the first vote on the step to judge, and goes on."""
         self.clock.stop()
         blind = item.blind and not item.revealed and item.draw_id not in self.seen
-        entry = Entry(item, [Cast(value, self.reason, self.flagged)], blind)
+        entry = Entry(item, [cast], blind)
         self.entries.append(entry)
-        self._send(entry, entry.now, seconds=round(self.clock.seconds, 3))
+        self._send(entry, cast, seconds=round(self.clock.seconds, 3))
         self._next()
         if not self.advance:
             self.look_at(entry)
         self._changed()
-        return True
 
     def give_reason(self, reason: str | None) -> None:
         """Why: kept for the vote to come, or on a step that was voted on said with the vote again."""
         if self.looked_at is None:
-            self.reason = reason
+            self.draft = dataclasses.replace(self.draft, reason=reason, about=None)
         else:
             now = self.looked_at.now
             self._change(self.looked_at, Cast(now.value, reason, now.flagged))
@@ -145,7 +165,7 @@ class Sitting(StepsAhead):
     def flag(self) -> None:
         """Sets the flag of the step on screen, or takes it."""
         if self.looked_at is None:
-            self.flagged = not self.flagged
+            self.draft = dataclasses.replace(self.draft, flagged=not self.draft.flagged)
         else:
             now = self.looked_at.now
             self._change(self.looked_at, Cast(now.value, now.reason, not now.flagged))
@@ -246,15 +266,28 @@ class Sitting(StepsAhead):
                 client_uid,
             )
         )
-        self._forget(entry, cast)
+        self._take_back(entry, cast)
         if entry.casts:
-            words = f"Your {vote_words(entry.now.value)} on action {action_id} stands again."
+            self._said(f"Your {vote_words(entry.now.value)} on action {action_id} stands again.")
         else:
+            self._said(f"Took back your {vote_words(cast.value)}.")
+
+    def withdrawn(self, client_uid: str) -> None:
+        """A label was taken back in the tree: where it was a vote of this sitting, it is one no more."""
+        for entry, cast in self._casts:
+            if cast.client_uid == client_uid:
+                self._take_back(entry, cast)
+                self.clock.stop()
+                return
+
+    def _take_back(self, entry: Entry, cast: Cast) -> None:
+        """The vote before stands again; where there was none, the step is shown again."""
+        self._forget(entry, cast)
+        if not entry.casts:
             self.looked_at = None
-            self._show_again(dataclasses.replace(entry.item, revealed=True))  # its next vote is not blind
-            words = f"Took back your {vote_words(cast.value)}."
+            item = dataclasses.replace(entry.item, revealed=True)  # its next vote is not blind
+            self._show_again(item, Draft.of(cast))
         self._changed()
-        self._said(words)
 
     def _undo_earlier(self) -> None:
         """The newest label before this sitting; only the owner knows which."""
@@ -270,7 +303,7 @@ class Sitting(StepsAhead):
                 where = f"action {undone.label.action_id}"
                 self._said(f"Took back your label {undone.label.value} on {where}, set outside the queue.")
             else:
-                self._show_again(undone.item)
+                self._show_again(undone.item, Draft.of(undone.label))
                 self._said(f"Took back your {vote_words(undone.label.value)}, of an earlier sitting.")
 
         def work(client: Client) -> tuple[AuditUndo | None, AuditPosition]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bswirl.audit.records import AuditItem, AuditNext, AuditPosition
 from bswirl.errors import BswirlError
 from bswirl_tui.outbox import Ask
-from bswirl_tui.votes_cast import Clock, QueueOptions
+from bswirl_tui.votes_cast import NOTHING_KEPT, Clock, Draft, QueueOptions
 
 AHEAD = 5  # steps fetched before they are needed
 
@@ -23,6 +23,7 @@ class Ahead:
 
     item: AuditItem
     at: float = field(default_factory=lambda: time.monotonic())
+    draft: Draft = NOTHING_KEPT
 
 
 class StepsAhead:
@@ -40,8 +41,7 @@ class StepsAhead:
         self.current: AuditItem | None = None  # the step to judge
         self.why = ""  # there is no step
         self.problem: BswirlError | None = None  # why no step came
-        self.reason: str | None = None  # of the vote to come
-        self.flagged = False
+        self.draft = NOTHING_KEPT  # of the vote to come
         self.seen: set[int] = set()  # draws whose judge was looked up before the vote
         self.clock = Clock(now)
         self.began: float | None = None  # when the first step was shown
@@ -133,7 +133,7 @@ class StepsAhead:
                 self.seen.add(item.draw_id)
         for place, one in enumerate(self._ahead):
             if one.item.detail.action.action_id == action_id:
-                self._ahead[place] = Ahead(item)
+                self._ahead[place] = Ahead(item, draft=one.draft)
         again = action_id in self._renewed
         self._renewed.add(action_id)
         return not again
@@ -142,7 +142,7 @@ class StepsAhead:
         if ahead.item.draw_id in self._known:
             return
         if self.current is None:
-            self._place(ahead.item, ahead.at)
+            self._place(ahead.item, ahead.at, ahead.draft)
         elif first:
             self._ahead.appendleft(ahead)
         else:
@@ -166,14 +166,15 @@ class StepsAhead:
 
         self._ask(str(uuid.uuid4()), lambda client: client.audit_position(), came, lambda _: None)
 
-    def _place(self, item: AuditItem | None, reserved: float | None = None) -> None:
-        """Puts a step before the auditor."""
-        self.current, self._reserved = item, reserved
-        self.reason, self.flagged = None, False
+    def _place(
+        self, item: AuditItem | None, reserved: float | None = None, draft: Draft = NOTHING_KEPT
+    ) -> None:
+        """Puts a step before the auditor, with what was kept of it."""
+        self.current, self._reserved, self.draft = item, reserved, draft
         if item is None:
             self.clock.stop()
             return
-        self.clock.restart()
+        self.clock.restart(draft.seconds)
         if self.began is None:
             self.began = self.clock.now()
 
@@ -186,15 +187,16 @@ class StepsAhead:
         if following is None:
             self._place(None)
         else:
-            self._place(following.item, following.at)
+            self._place(following.item, following.at, following.draft)
         self._fill()
 
-    def _show_again(self, item: AuditItem) -> None:
-        """Puts a step before the auditor again; the one that is there comes after it."""
+    def _show_again(self, item: AuditItem, draft: Draft) -> None:
+        """Puts a step before the auditor again; the one that is there comes after it, as it was left."""
         if self.current is not None:
             reserved = time.monotonic() if self._reserved is None else self._reserved
-            self._ahead.appendleft(Ahead(self.current, reserved))
-        self._place(item)
+            kept = dataclasses.replace(self.draft, seconds=self.clock.seconds)
+            self._ahead.appendleft(Ahead(self.current, reserved, kept))
+        self._place(item, draft=draft)
 
     # keeping the step
 

@@ -12,6 +12,7 @@ from bswirl.audit.records import DECIDED, AuditItem, AuditNext, AuditVote
 
 if TYPE_CHECKING:
     from bswirl.client import Client
+    from bswirl.records import Label
     from bswirl.settings.audit import AuditSettings
 
 
@@ -67,6 +68,28 @@ class Cast:
     client_uid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is kept of a step for the vote to come."""
+
+    reason: str | None = None
+    about: str | None = None  # the vote that was taken back, whose reason it was
+    flagged: bool = False
+    seconds: float = 0.0  # for which the step was in sight
+
+    @classmethod
+    def of(cls, cast: Cast | Label) -> Draft:
+        """What a vote that was taken back leaves."""
+        return cls(cast.reason, cast.value, cast.flagged)
+
+    def reason_for(self, value: str) -> str | None:
+        """The reason that a vote takes along; not one that was given for another vote."""
+        return self.reason if self.about in (None, value) else None
+
+
+NOTHING_KEPT = Draft()
+
+
 @dataclass(eq=False, slots=True)
 class Entry:
     """A step that was voted on in this sitting; the last cast counts."""
@@ -100,8 +123,8 @@ class Clock:
     spent: float = 0.0
     since: float | None = None
 
-    def restart(self) -> None:
-        self.spent, self.since = 0.0, self.now()
+    def restart(self, spent: float = 0.0) -> None:
+        self.spent, self.since = spent, self.now()
 
     def go(self) -> None:
         if self.since is None:

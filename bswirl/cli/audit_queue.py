@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -87,17 +88,26 @@ def audit_next(
             item = found.item if found else item
             print_json({"next": to_json(item) if item else None, "why": found.why if found else ""})
             return
+        desk = _Desk(client, settings)
         if item is not None:
             note("where you were:")
-        desk = _Desk(client, settings)
+            desk.put(item)
         while desk.is_open:
-            if item is None:
+            if desk.is_empty:
                 found = more()
                 if found.item is None:
                     note(f"nothing to ask: {found.why}")
                     return
-                item = found.item
-            item = desk.ask(item)
+                desk.put(found.item)
+            desk.ask()
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step to judge, and whether its vote will carry the flag."""
+
+    item: AuditItem
+    flagged: bool = False
 
 
 class _Desk:
@@ -106,16 +116,27 @@ class _Desk:
     def __init__(self, client: Client, settings: AuditSettings) -> None:
         self._client = client
         self._settings = settings
-        self._flagged = False
+        self._steps: list[_Step] = []  # the last one is at hand; an undo lays its step on those that wait
         self._voted: AuditItem | None = None
         self._voted_flag = False
         self._prompt = f"{KEYS_IN_WORDS}: "  # read out once; then the short one
         self.is_open = True
 
-    def ask(self, item: AuditItem) -> AuditItem | None:
-        """Shows an item and takes the answer; returns an item to show again, else None."""
-        show_item(item)
-        self._flagged = False
+    @property
+    def is_empty(self) -> bool:
+        """Whether no step is left to ask about."""
+        return not self._steps
+
+    def put(self, item: AuditItem, *, flagged: bool = False) -> None:
+        """Lays a step on those that wait, to be asked about first."""
+        self._steps.append(_Step(item, flagged))
+
+    def ask(self) -> None:
+        """Shows the step at hand and takes lines until it is voted on, or an undo lays another on it."""
+        step = self._steps[-1]
+        show_item(step.item)
+        if step.flagged:
+            note("flagged: your vote will carry the flag")
         shown = time.monotonic()
         while True:
             click.echo(self._prompt, nl=False, err=True)
@@ -124,21 +145,28 @@ class _Desk:
             key, _, words = line.strip().partition(" ")
             if not line or key == "q":
                 self.is_open = False
-                return None
+                return
             if key in KEYS:
-                self._vote(item, KEYS[key], words, time.monotonic() - shown)
-                return None
+                self._cast(step.item, KEYS[key], words, time.monotonic() - shown, flagged=step.flagged)
+                self._leave(step)
+                return
             if key in UNDO:
-                again = self._back()
-                if again is not None:
-                    return again
+                if self._back():
+                    return
             elif key == "c":
                 self._change(words)
+            elif key == "f":
+                step.flagged = not step.flagged
+                note("flagged: your vote will carry the flag" if step.flagged else "no flag")
             else:
                 self._other(key)
 
-    def _vote(self, item: AuditItem, value: str, words: str, seconds: float | None) -> None:
-        self._cast(item, value, words, seconds, flagged=self._flagged)
+    def _leave(self, step: _Step) -> None:
+        """On to the one below, unless somebody else was given it meanwhile."""
+        self._steps.remove(step)
+        minutes = self._settings.reserve_minutes
+        while self._steps and not self._client.audit_keep(self._steps[-1].item, minutes):
+            self._steps.pop()
 
     def _cast(self, item: AuditItem, value: str, words: str, seconds: float | None, *, flagged: bool) -> None:
         vote = self._client.audit_label(
@@ -148,14 +176,21 @@ class _Desk:
         if item.blind:
             _show_reveal(vote)
 
-    def _back(self) -> AuditItem | None:
+    def _back(self) -> bool:
+        """Withdraws the newest label; whether its step is at hand now."""
         undone = self._client.audit_undo()
         if undone is None:
             note("nothing to undo")
-            return None
+            return False
         self._voted = None
-        note(f"action {undone.label.action_id}: withdrew {undone.label.value}")
-        return undone.item
+        label, item = undone.label, undone.item
+        because = f", because {label.reason}" if label.reason else ""
+        note(f"action {label.action_id}: withdrew {label.value}{because}")
+        if item is None:
+            return False
+        self._steps = [step for step in self._steps if step.item.draw_id != item.draw_id]
+        self.put(item, flagged=label.flagged)
+        return True
 
     def _change(self, words: str) -> None:
         key, _, reason = words.partition(" ")
@@ -168,10 +203,7 @@ class _Desk:
             note(f"action {self._voted.detail.action.action_id}: now {KEYS[key]}")
 
     def _other(self, key: str) -> None:
-        if key == "f":
-            self._flagged = not self._flagged
-            note("flagged: your vote will carry the flag" if self._flagged else "no flag")
-        elif key == "r":
+        if key == "r":
             for place, reason in enumerate(self._settings.reasons, start=1):
                 note(f"{place}: {reason}")
         elif key in GUIDELINES:

@@ -39,7 +39,6 @@ PLACES = (
         (
             (b"V", re.compile(rb"newest")),
             (b"r", re.compile(rb"Runs")),
-            (b"j", _ANYTHING),
             (b" ", _ANYTHING),
             (b"\r", re.compile(rb"bench 1")),
         ),

@@ -284,7 +284,7 @@ class AuditScreen(AuditEntry, SubScreen):
             listed = 0 < number <= len(self._reasons)
             sitting.give_reason(self._reasons[number - 1] if listed else words or None)
 
-        known = entry.now.reason if entry is not None else sitting.reason
+        known = entry.now.reason if entry is not None else sitting.draft.reason
         self.app.push_screen(Ask("Why?", item.detail.action.text[:400], known or ""), give)
 
     # elsewhere

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 GROUPINGS = ("judge", "prompt", "depth")
 VOTES = ("final", "blind")
+CELL_ACTIONS = ("report.both_good", "report.judge_good", "report.people_good", "report.both_bad")
 CELLS = {
     "1": ("judge1-human1", "both say good"),
     "2": ("judge1-human0", "the judge says good, people not"),
@@ -113,6 +114,8 @@ class AuditReportScreen(SubScreen):
         by, votes = self.kept.get("by"), self.kept.get("votes")
         self.by, self.votes = by if by in GROUPINGS else self.by, votes if votes in VOTES else self.votes
         self.rows.focus()
+        cells = " ".join(actions.spec(name).key_display for name in CELL_ACTIONS)
+        self.query_one(KeyBar).name_keys({"report.cell": f"or {cells} lists steps"})
         self.watch(self.rows, "cursor", self._show_row, init=False)
         self.about.show([BLANK, Paragraph(Text(f"counting{glyphs().ellipsis}", palette(self.app).muted))])
         self._make()
@@ -147,7 +150,7 @@ class AuditReportScreen(SubScreen):
         votes = "" if report.made.votes == "final" else f"{glyphs().separator}blind votes alone"
         decided = report.made.drawn.decided
         words = f"{by}{votes}{glyphs().separator}{decided} random draws decided"
-        self.rows.show_rows(report.made.rows, f" Judges against people, {words} ")
+        self.rows.show_rows(report.made.rows, f" Rates {words} ")
         row = self.row_kept(range(len(report.made.rows)))
         if row is not None:
             self.rows.place_cursor(row)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from bswirl_tui.state import AppState
-from bswirl_tui.widgets.bars import BREAKPOINTS
+from bswirl_tui.widgets.bars import BREAKPOINTS, KeyBar
 
 if TYPE_CHECKING:
     from bswirl_tui.app import BswirlApp
@@ -28,6 +28,17 @@ class ProjectScreen(Screen[None]):
     def place(self) -> dict[str, Any] | None:
         """Where one is, as JSON, for the next start; None: there is no way back to this screen."""
         return None
+
+    def on_screen_suspend(self) -> None:
+        self._redraw_keys()
+
+    def on_screen_resume(self) -> None:
+        self._redraw_keys()
+
+    def _redraw_keys(self) -> None:
+        """The line of keys says what they do on the screen on top alone."""
+        for bar in self.query(KeyBar):
+            bar.refresh()
 
     def row_kept(self, ids: Sequence[int | str]) -> int | None:
         """Which of these rows the cursor was on before the restart. It is said once."""

@@ -99,6 +99,10 @@ class Comparing(Finding):
     def _candidate_wanted(self, event: CompareView.CandidateWanted) -> None:
         self.tree_view.goto(event.action_id)
 
+    @on(CompareView.Alone)
+    def _alone(self) -> None:
+        self.tell("Only one candidate is here: there are no others whose words could differ.")
+
     def leave_comparing(self) -> None:
         """Back to the outline, with the cursor on the candidate."""
         self.set_comparing(False)

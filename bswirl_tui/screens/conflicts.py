@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl.records import Label
 
+_BEFORE_SIDES = 31  # cells of action, question and depth
 _LEAST_SIDES = 22  # cells for who says what
 _LEAST_WORDS = 18  # cells for the step's words, where there is room for both
 
 
 class ConflictRows(RowList):
     """A line a step: where, who says what, its words."""
+
+    HAS_HEADER = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,13 +86,23 @@ class ConflictRows(RowList):
             "Steps are asked of two people where the audit's `overlap` is above 0.",
         ]
 
+    def draw_header(self, width: int) -> Text:
+        if not self.conflicts:
+            return Text()
+        room = self._sides_room(width)
+        return Text(f" {'action':>6} {'question':<16} {'depth':>5} ") + fit(Text("labels"), room) + " step"
+
     def draw_row(self, index: int, width: int) -> Text:
         conflict, colours = (self.conflicts or ())[index], palette(self.app)
         text = Text(f" {conflict.action_id:>6} ", colours.muted)
-        text.append_text(fit_end(line(conflict.address), 16)).append(f" {conflict.depth:>3} ", colours.muted)
-        room = min(self._sides, max(_LEAST_SIDES, width - text.cell_len - _LEAST_WORDS))
+        text.append_text(fit_end(line(conflict.address), 16)).append(f" {conflict.depth:>5} ", colours.muted)
+        room = self._sides_room(width)
         text.append_text(fit(line(conflict_sides(conflict, room), colours.human), room)).append(" ")
         return text.append_text(line(conflict.text, limit=max(20, width)))
+
+    def _sides_room(self, width: int) -> int:
+        """Cells for who says what."""
+        return min(max(self._sides, len("labels")), max(_LEAST_SIDES, width - _BEFORE_SIDES - _LEAST_WORDS))
 
 
 class ConflictsScreen(SubScreen):

@@ -333,7 +333,9 @@ class CurvesScreen(Closer):
             self.app.push_screen(PickRuns(runs, self.view.runs, MOST_RUNS), picked)
 
         def picked(chosen: tuple[int, ...] | None) -> None:
-            if chosen:
+            if chosen == self.view.runs:
+                self.bswirl.warn("These runs are drawn already: space takes another one.")
+            elif chosen:
                 self.view.runs = chosen
                 self._runs = {run_id: found for run_id, found in self._runs.items() if run_id in chosen}
                 self._show()

@@ -96,6 +96,8 @@ class Labelling(ProjectScreen):
         self.app.push_screen(Ask(title, action.text[:400], known), answered)
 
     def action_label_undo(self) -> None:
+        """Withdraws the newest label, be it a vote of the audit that is still on its way."""
+        sitting = self.bswirl.sitting
         outline = self.tree_view.outline
         question_id = outline.tree.question.question_id if outline else None
         pressed_at = self.tree_view.key
@@ -109,6 +111,8 @@ class Labelling(ProjectScreen):
             if label is None:
                 self.tell("You have no label left to withdraw.")
                 return
+            if sitting is not None:
+                sitting.withdrawn(label.client_uid)
             if tree is not None and self.tree_view.shows(tree):
                 self.refresh_tree(tree)
             shown = self.tree_view.outline
@@ -118,7 +122,15 @@ class Labelling(ProjectScreen):
             where = "" if here else ", on another question"
             self.tell(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
 
-        self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
+        def ask() -> None:
+            self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
+
+        if sitting is None:
+            ask()
+        elif sitting.outbox.problem is None:
+            sitting.outbox.when_empty(ask)
+        else:
+            self.tell("A vote of the audit could not be recorded yet: the key was not taken.")
 
     def step_here(self) -> Action | None:
         """The step to label; None, with a word why, where there is none or another question is on its way."""
@@ -142,6 +154,10 @@ class Labelling(ProjectScreen):
 
     def _set(self, action: Action, question_id: int, value: str, reason: str | None) -> None:
         """Labels a step of that question, which need not be on screen any more."""
+        sitting = self.bswirl.sitting
+        if sitting is not None and sitting.label(action.action_id, value, reason):
+            self._say_voted(action, value)
+            return
         client_uid = str(uuid.uuid4())
 
         def work(client: Client) -> tuple[Label, QuestionTree]:
@@ -155,6 +171,14 @@ class Labelling(ProjectScreen):
             self._say_labelled(label, next(a for a in tree.actions if a.action_id == label.action_id))
 
         self.bswirl.ask_owner(self, client_uid, work, done, failed=self.bswirl.show_problem)
+
+    def _say_voted(self, action: Action, value: str) -> None:
+        colours = palette(self.app)
+        words = Text.assemble(
+            (f"Voted on action {action.action_id}: ", colours.human), (value, colours.strong)
+        )
+        words.append("; the audit had asked about it", colours.muted)
+        self.bswirl.say(words)
 
     def _say_labelled(self, label: Label, action: Action) -> None:
         colours = palette(self.app)

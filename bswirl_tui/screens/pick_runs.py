@@ -49,7 +49,10 @@ class _Runs(RowList):
 
 
 class PickRuns(Dialog[tuple[int, ...]]):
-    """Space takes a run or leaves it; enter is done, and takes the one under the cursor where none is."""
+    """Space takes a run or leaves it; enter is done, and takes the one under the cursor where none is.
+
+    The cursor begins on the first run that is not drawn yet.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "take", show=False)]
 
@@ -66,7 +69,10 @@ class PickRuns(Dialog[tuple[int, ...]]):
         yield _Runs(self._runs, self._chosen)
 
     def on_mount(self) -> None:
-        self.query_one(_Runs).focus()
+        rows = self.query_one(_Runs)
+        others = (place for place, run in enumerate(self._runs) if run.run_id not in self._chosen)
+        rows.place_cursor(next(others, 0))
+        rows.focus()
 
     def action_take(self) -> None:
         rows = self.query_one(_Runs)

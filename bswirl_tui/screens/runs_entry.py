@@ -5,9 +5,9 @@ from __future__ import annotations
 from bswirl_tui.screens.base import CurvesEntry
 from bswirl_tui.screens.dialogs import Choice, Choose
 
-KINDS = [
+KINDS = [  # j and k move, as in every list
     Choice("generate", "generate", "let a policy write steps and alternatives to them", key="g"),
-    Choice("judge", "judge", "rate the steps that have no verdict yet", key="j"),
+    Choice("judge", "judge", "rate the steps that have no verdict yet", key="u"),
     Choice("train", "train", "train a policy on the effective rewards", key="t"),
     Choice("evaluate", "evaluate", "measure a policy's accuracy", key="e"),
 ]

@@ -182,6 +182,8 @@ class KeyBar(Widget):
     def render(self) -> RenderResult:
         if self.message is not None:
             return Text(" ") + self.message
+        if self.screen is not self.app.screen:
+            return Text()  # keys go to what lies over it
         if self.mode is not None:
             return Text(" ") + self.mode
         colours = palette(self.app)

@@ -34,6 +34,9 @@ class CompareView(LineView):
             super().__init__()
             self.action_id = action_id
 
+    class Alone(Message):
+        """Words were to be compared where there is one candidate."""
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.comparison: Comparison | None = None
@@ -189,12 +192,21 @@ class CompareView(LineView):
         if parent:
             self.post_message(self.CandidateWanted(parent))
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether there is no other candidate, which is said then."""
+        alone = self.comparison is not None and len(self.comparison.actions) == 1
+        if alone:
+            self.post_message(self.Alone())
+        return alone
+
     def action_compare_words(self) -> None:
-        self.marked = not self.marked
-        self._mark()
+        if not self._is_alone:
+            self.marked = not self.marked
+            self._mark()
 
     def action_compare_against(self) -> None:
-        if self.comparison is not None:
+        if self.comparison is not None and not self._is_alone:
             self.against, self.marked = self.comparison.chosen, True
             self._mark()
 

@@ -98,6 +98,20 @@ class TestNext:
         judged("audit", "next", "--answers", "--order", "unaudited")
         assert len(judged("audit", "list", "--json").json["labels"]) == 6
 
+    def test_steps_undone_in_a_row_are_all_asked_again(
+        self, judged: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The newest first, then those after it and the one that was on screen; each with its flag."""
+        self.answer(monkeypatch, "1\nf\n0 2 and 2\nf\nundo\nundo\n0\n1\n1\nq\n")
+        said = judged("audit", "next", "--order", "unaudited", "--slice", "0")
+        asked = [line.split(",")[1].split()[1] for line in said.out.splitlines() if ", to judge" in line]
+        assert [int(number) for number in asked] == [1, 2, 3, 2, 1, 2, 3, 4]
+        assert "action 2: withdrew 0, because 2 and 2" in said.err
+        labels = {number: action["label"] for number, action in actions_of(judged).items() if action["label"]}
+        assert labels == {1: "0", 2: "1", 3: "1"}
+        flagged = judged("audit", "flags", "--json").json["flags"]
+        assert sorted(label["action_id"] for label in flagged) == [2, 3]
+
     def test_undo_and_quit(self, judged: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         """`undo` or `b` withdraws the label before and asks again, an unknown key asks again, `q` leaves."""
         self.answer(monkeypatch, "1\nx\nundo\n0\nb\nq\n")

@@ -176,7 +176,7 @@ class TestVotes:
             )
             assert action_here(pilot) == step
             assert "a number gives the reason" in says(pilot)
-            assert not sitting(pilot).flagged
+            assert not sitting(pilot).draft.flagged
             assert sitting(pilot).advance
             await press(pilot, "2", "u")
         found = [(label.value, label.reason) for label in reversed(bob.labels())]
@@ -373,6 +373,28 @@ class TestBlind:
             assert action_here(pilot) == first
             await press(pilot, "1", "1")
         assert [(one.value, one.blind) for one in reversed(bob.labels())] == [("1", False), ("1", True)]
+
+    async def test_a_label_on_the_step_asked_is_its_vote(self, project: Project, bob: Client) -> None:
+        """With what was keyed for it; the audit goes on. Undone in the tree, it is no vote any more."""
+        async with opened(project) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "f", "r", "3", "o", "y", "0")
+            assert f"Voted on action {first}: 0" in says(pilot)
+            (label,) = bob.labels()
+            assert (label.action_id, label.value, label.flagged, label.blind) == (first, "0", True, False)
+            assert label.reason == DEFAULT_REASONS[2]
+            await press(pilot, "escape")
+            assert sitting(pilot).labelled == 1
+            second = action_here(pilot)
+            assert second != first
+            await press(pilot, "o", "y", "1", "backspace")
+            assert f"Withdrew your label 1 from action {second}" in says(pilot)
+            await press(pilot, "escape")
+            assert (sitting(pilot).labelled, action_here(pilot)) == (1, second)
+            await press(pilot, "backspace")
+            assert action_here(pilot) == first
+        assert record(bob) == [(first, "0"), (second, "1"), (second, "withdrawn"), (first, "withdrawn")]
 
 
 class TestHelp:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rich.text import Text
 from textual.pilot import Pilot
 
 from bswirl.audit.records import Conflict
@@ -71,6 +72,8 @@ class TestReport:
             assert [row.depth for row in report(pilot).rows.rows] == [None, 1, 2]
             await press(pilot, "v")
             await until(pilot, lambda: "blind votes alone" in shown(pilot))
+            assert "blind votes alone · 30 random draws decided ─" in shown(pilot)
+            assert "enter or 1 2 3 4 lists steps" in says(pilot)
 
     async def test_cell_leads_to_its_steps_and_into_the_tree(self, audited: Project, carol: Client) -> None:
         """By the key of the cell, and by the list of cells."""
@@ -165,11 +168,27 @@ def test_in_ascii_no_hyphen_stands_between_the_ends_of_an_interval(monkeypatch: 
     """Beside a minus it would be read as one."""
     negative, share = Estimate(-0.08, -0.45, -0.32), Estimate(0.5, 0.25, 0.75)
     monkeypatch.setattr(report_text, "glyphs", lambda: glyphs.UNICODE)
-    assert report_text._signs(plain(negative)) == "-0.08 (-0.45–-0.32)"
+    assert report_text._signs(plain(negative)) == "−0.08 (−0.45–−0.32)"
+    assert report_text._signs("kim-2") == "kim-2"
     monkeypatch.setattr(report_text, "glyphs", lambda: glyphs.ASCII)
     assert report_text._signs(plain(negative)) == "-0.08 (-0.45,-0.32)"
     assert report_text._signs(percent(share)) == "50.0 (25.0,75.0)"
     assert report_text._signs("–") == "-"
+
+
+@pytest.mark.parametrize("width", [78, 77, 40])
+def test_a_table_cuts_no_number(width: int) -> None:
+    """Where it is wider than the pane, a value has a line of its own."""
+    names = "rewards overruled", "advantages changed", "mean change", "live groups", "revived", "died"
+    values = ("12", "18", "0.406", "6 → 8", "2", "0")
+    table = report_text.Table(names=[Text(name) for name in names], rows=[[Text(one) for one in values]] * 2)
+    lines = [line.plain for line in table.lines(width)]
+    assert all(len(line) <= width for line in lines)
+    if width == 78:
+        assert [line.split() for line in lines[1:]] == [" ".join(values).split()] * 2
+    else:
+        assert lines[:2] == [f"{'rewards overruled':<24}12", f"{'advantages changed':<24}18"]
+        assert lines[6:8] == ["", lines[0]]
 
 
 def conflict(*votes: tuple[str, str]) -> Conflict:
@@ -207,12 +226,15 @@ class TestConflicts:
             await press(pilot, "C")
             text = shown(pilot)
             assert "ann 1, bob 0" in text
+            assert text.splitlines()[2].split() == ["action", "question", "depth", "labels", "step"]
             assert "ann · good · [/fine]" in text
             assert "bob · not good · no progress" in text
             assert "✗ reference · reward 0" in text
             await press(pilot, "1", "escape")
             assert bob.action(2).action.conflict
+            assert "1 good  0 not good" in says(pilot)
             await press(pilot, "1")
+            assert says(pilot).strip() == ""  # keys are letters of the reason now
             await typed(pilot, "it is right")
             await press(pilot, "enter")
             assert "Decided action 2: good." in says(pilot)

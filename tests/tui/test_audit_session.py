@@ -34,22 +34,26 @@ class Script:
 
     rng: random.Random
     rows: list[Row] = field(default_factory=list)
-    standing: int = 0  # votes that can be taken back
+    standing: list[Row] = field(default_factory=list)  # votes that can be taken back
+    undone: list[Row] = field(default_factory=list)  # whose steps are shown again, the newest first
 
     def keys(self) -> bytes:
         """The keys of one vote, with a note, a flag or an undo now and then."""
         if self.standing and self.rng.random() < 0.15:
-            self.standing -= 1
+            self.undone.append(self.standing.pop())
             self.rows.append(("withdrawn", None, False))
             return b"\x7f"
-        keys, reason, flagged = b"", None, self.rng.random() < 0.1
+        before, kept, flagged = self.undone.pop() if self.undone else ("", None, False)
+        keys, reason, turned = b"", None, self.rng.random() < 0.1
         if self.rng.random() < 0.3:
             place = self.rng.randrange(len(DEFAULT_REASONS))
             keys, reason = f"r{place + 1}".encode(), DEFAULT_REASONS[place]
         key = self.rng.choice("1110000us")
-        self.rows.append((VALUES[key], reason, flagged))
-        self.standing += 1
-        return keys + (b"f" if flagged else b"") + key.encode()
+        if VALUES[key] == before and reason is None:
+            reason = kept  # of the vote that was taken back, which was the same
+        self.standing.append((VALUES[key], reason, flagged != turned))
+        self.rows.append(self.standing[-1])
+        return keys + (b"f" if turned else b"") + key.encode()
 
 
 @pytest.fixture
@@ -123,6 +127,7 @@ class TestSession:
                 wait_for_rows(bob, terminal, len(script.rows))
                 terminal.close()  # the line drops
                 terminal.ended()
+            script.undone.clear()  # what is kept for a vote to come is the app's
             with Terminal(large.root, (100, 30)) as terminal:
                 open_queue(terminal, again=True)
                 type_votes(terminal, script, third // 2, bob)
@@ -131,6 +136,7 @@ class TestSession:
                 wait_for_rows(bob, terminal, len(script.rows))
                 terminal.kill(signal.SIGKILL)
                 terminal.ended()
+            script.undone.clear()
             with Terminal(large.root, (100, 30)) as terminal:
                 open_queue(terminal, again=True)
                 type_votes(terminal, script, third, bob)

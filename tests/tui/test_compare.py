@@ -173,6 +173,17 @@ class TestDifferences:
             await press(pilot, "w")
             assert marked(pilot) == []
 
+    async def test_one_candidate_has_no_words_to_compare(self, shared: Project) -> None:
+        """Which is said; the marks of other groups stay as they are."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "enter", "w", "enter", "enter")
+            assert len(compare(pilot).comparison.actions) == 1  # type: ignore[union-attr]
+            for key in ("w", "W"):
+                await press(pilot, key)
+                assert "Only one candidate is here" in says(pilot)
+            assert compare(pilot).marked
+            assert compare(pilot).against is None
+
     async def test_missing_words_leave_a_sign(self, empty: Project) -> None:
         """Where the other text has more."""
         with connect(empty, auditor="bob") as bob:

@@ -48,7 +48,7 @@ class TestFields:
     """A line an option."""
 
     @pytest.mark.parametrize(
-        ("key", "kind"), [("g", "generate"), ("j", "judge"), ("t", "train"), ("e", "evaluate")]
+        ("key", "kind"), [("g", "generate"), ("u", "judge"), ("t", "train"), ("e", "evaluate")]
     )
     async def test_every_option_has_a_field(self, shared: Project, key: str, kind: str) -> None:
         """Those that few runs change come on a key."""
@@ -477,7 +477,7 @@ class TestTyping:
             assert field(pilot, "policy").value == "demo@2"
             assert "takes" not in shown(pilot)
 
-    @pytest.mark.parametrize("key", ["g", "j", "t", "e"])
+    @pytest.mark.parametrize("key", ["g", "u", "t", "e"])
     async def test_help_is_whole(self, shared: Project, key: str) -> None:
         """No text is cut beside a field, and that of the field with the cursor is all there below."""
         async with opened(shared, NARROW) as pilot:
@@ -497,7 +497,7 @@ class TestCopying:
     async def test_one_that_would_start(self, shared: Project) -> None:
         """Is copied as it is shown, from whatever folder."""
         async with opened(shared) as pilot:
-            await press(pilot, "x", "j", "ctrl+y")
+            await press(pilot, "x", "u", "ctrl+y")
             assert pilot.app.clipboard == f"bswirl -p {shared.root} judge"
 
     async def test_one_with_a_wrong_field(self, shared: Project) -> None:
@@ -538,7 +538,7 @@ class TestStarting:
     async def test_judge_run(self, project: Project, bob: Client) -> None:
         """It starts, its screen opens, and its end shows there."""
         async with opened(project, WIDE) as pilot:
-            await press(pilot, "x", "j")
+            await press(pilot, "x", "u")
             await press(pilot, "ctrl+o")
             field(pilot, "again").fill("yes")
             await settled(pilot)
@@ -557,7 +557,7 @@ class TestStarting:
     async def test_nothing_to_do_is_said(self, project: Project) -> None:
         """When everything is judged already."""
         async with opened(project, NARROW) as pilot:
-            await press(pilot, "x", "j")
+            await press(pilot, "x", "u")
             await press(pilot, "ctrl+s")
             await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
             assert "Nothing to do" in shown(pilot)

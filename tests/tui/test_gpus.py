@@ -133,7 +133,7 @@ class TestPanel:
             assert program.calls == []
             await press(pilot, "v")
             await until(pilot, lambda: len(program.calls) >= 2)
-            await press(pilot, "x", "j")
+            await press(pilot, "x", "u")
             before = len(program.calls)
             await pilot.pause(0.8)
             assert len(program.calls) <= before + 1  # one may have been under way

@@ -8,6 +8,8 @@ import pytest
 
 from bswirl.client import connect
 from bswirl.project import Project
+from bswirl.records import Action, ActionDetail, Label
+from bswirl_tui import document
 from bswirl_tui.gold import Gold
 from bswirl_tui.outline import ROOT
 from bswirl_tui.query import Query
@@ -27,6 +29,7 @@ from tests.tui.driving import (
     typed,
     until,
 )
+from tests.tui.plain import COLOURS
 
 
 class TestOpening:
@@ -226,6 +229,36 @@ class TestDetail:
             seen = "\n".join(lines_of(main_screen(pilot).detail_view))
             assert "Answer: 2" in seen
             assert "reward 1" in seen
+
+    async def test_why_is_in_sight_in_a_small_pane(self, shared: Project) -> None:
+        """On one line below the reward; all of it is farther down."""
+        async with opened(shared, NARROW) as pilot:
+            await press(pilot, "j")
+            seen = [line.strip() for line in lines_of(main_screen(pilot).detail_view)]
+            assert "the operation is that of the gold solution" in seen
+            assert not any("log-prob" in line for line in seen)
+
+    def test_why_is_what_who_decided_said(self, shared: Project) -> None:
+        """People over judges, an adjudication over votes, the verdict in force over others."""
+        with connect(shared) as client:
+            known = client.action(1)
+        (verdict,) = known.verdicts
+        other = replace(verdict, verdict_id=99, judge="another", rationale="in another's eyes")
+        labels = (
+            Label("a", 1, "1", "ann", reason="no", label_id=1),
+            Label("b", 1, "0", "bob", reason="wrong sum", label_id=2, adjudicates=True),
+            Label("c", 1, "0", "eve", reason="so too", label_id=3),
+        )
+        detail = replace(known, verdicts=(verdict, other), labels=labels)
+        action = known.action
+
+        def why(action: Action, detail: ActionDetail) -> list[str]:
+            return [one.text.plain for one in document._why(action, detail, COLOURS)]
+
+        assert why(action, detail) == [verdict.rationale]
+        assert why(replace(action, source="human", human_reward=0.0), detail) == ["wrong sum"]
+        assert why(replace(action, source="human", human_reward=0.0), known) == []
+        assert why(action, replace(detail, verdicts=(other,))) == []
 
 
 class TestQuestions:

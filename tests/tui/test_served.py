@@ -117,7 +117,7 @@ class TestNames:
 
     async def test_judges_are_offered_with_their_rank(self, sums: Project) -> None:
         async with opened(sums) as pilot:
-            await press(pilot, "x", "j", "ctrl+n")
+            await press(pilot, "x", "u", "ctrl+n")
             assert "has judged nothing yet; by rules" in shown(pilot)
             await press(pilot, "j", "enter")
             assert field(pilot, "judge").value == "answer-check"

@@ -228,6 +228,69 @@ def test_a_step_that_comes_among_keys_typed_ahead_takes_none_of_them() -> None:
         assert [entry.now.value for entry in sitting.entries] == ["unsure"]
 
 
+def test_a_step_set_aside_by_an_undo_comes_back_as_it_was_left() -> None:
+    """What was keyed for its vote, and the time it was in sight."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        sitting = person.sitting
+        person.settle()
+        sitting.vote("1")
+        assert sitting.current is not None
+        left = sitting.current.draw_id
+        sitting.give_reason("wrong sum")
+        sitting.flag()
+        person.seconds += 100
+        sitting.undo()
+        assert (sitting.draft.reason, sitting.draft.flagged) == (None, False)
+        sitting.vote("0")
+        assert sitting.current.draw_id == left
+        assert (sitting.draft.reason, sitting.draft.flagged) == ("wrong sum", True)
+        assert sitting.clock.seconds > 100
+
+
+@pytest.mark.parametrize(("anew", "reason"), [("0", "wrong sum"), ("1", None)])
+def test_a_vote_taken_back_leaves_its_flag_and_its_reason(anew: str, reason: str | None) -> None:
+    """The reason not for another vote; of an earlier sitting as of this one."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        for earlier in (False, True):
+            person.settle()
+            person.sitting.give_reason("wrong sum")
+            person.sitting.flag()
+            person.sitting.vote("0")
+            person.settle()
+            if earlier:
+                person.begin()
+                person.settle()
+            person.sitting.undo()
+            person.settle()
+            assert (person.sitting.draft.reason, person.sitting.draft.flagged) == ("wrong sum", True)
+            person.sitting.vote(anew)
+            now = person.sitting.entries[-1].now
+            assert (now.value, now.reason, now.flagged) == (anew, reason, True)
+
+
+def test_labels_set_and_withdrawn_in_the_tree_are_votes_of_the_sitting() -> None:
+    """On the step asked about and those voted on; others are none of its business."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        sitting = person.sitting
+        person.settle()
+        assert sitting.current is not None
+        first = sitting.current.detail.action.action_id
+        assert not sitting.label(0, "1", None)
+        assert sitting.label(first, "1", None)
+        assert sitting.label(first, "0", "seen")
+        (entry,) = sitting.entries
+        assert [(cast.value, cast.reason) for cast in entry.casts] == [("1", None), ("0", "seen")]
+        assert not entry.blind
+        assert sitting.clock.since is None
+        person.settle()
+        sitting.withdrawn(entry.casts[1].client_uid)
+        assert entry.now.value == "1"
+        sitting.withdrawn(entry.casts[0].client_uid)
+        assert sitting.entries == []
+        assert sitting.current.detail.action.action_id == first
+        sitting.withdrawn("another label's")
+
+
 def test_what_the_judge_said_of_a_vote_is_not_said_of_the_next_on_that_step() -> None:
     with two_people(random.Random(1)) as (_, _, (person, _)):
         sitting, colours = person.sitting, COLOURS

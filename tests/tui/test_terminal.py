@@ -198,7 +198,7 @@ class TestRecord:
             terminal.wait_for(b"Step 1: There are 2*3=6 pens.")
             terminal.press(b"x")
             terminal.wait_for(b"New run")
-            terminal.press(b"j")
+            terminal.press(b"u")
             terminal.wait_for(b"--judge")
             for key in (b"\x0f", *[b"\x1b[B"] * 4, b" "):
                 terminal.press(key)
