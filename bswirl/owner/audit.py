@@ -201,8 +201,8 @@ def _reserve(params: Fields) -> timedelta:
 
 
 def _item(cursor: Cursor, draw: Draw) -> AuditItem:
-    """What may be shown of a draw: everything once it was voted on."""
-    voted = was_voted(cursor, draw.draw_id)
+    """What may be shown of a draw: everything once its auditor voted on that step."""
+    voted = was_voted(cursor, draw)
     plain = draw.blind and not voted
     item = AuditItem(
         draw_id=draw.draw_id,

@@ -18,6 +18,7 @@ from bswirl.audit.records import AuditItem, Scope, hidden
 from bswirl.audit.report import make_report
 from bswirl.audit.sampling import REPEAT_GAP, Inclusion
 from bswirl.audit.stakes import PRIOR_WRONG, signal_change
+from bswirl.owner.audit import _item
 from bswirl.owner.drawing import Drawing
 from bswirl.records import ActionDetail, Label
 from bswirl.store.database import utc_now
@@ -405,6 +406,30 @@ class TestVotes:
         assert [one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())] == [draw.draw_id]
         desk.vote(draw, "0")
         assert reveal_meter(desk.kit.cursor, "ann")[:2] == (0, 0)
+
+    @pytest.mark.parametrize("how", ["1", "flag"])
+    def test_a_step_drawn_anew_is_not_blind_to_who_saw_its_judge(self, desk: Desk, how: str) -> None:
+        """Its vote was taken back and its reservation is over; to another auditor it is blind."""
+        draw = desk.next(reserve=timedelta(0))
+        desk.vote(draw, "1")
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        desk.queue._read(desk.request(), since=math.inf)
+        again = desk.next("ann", reserve=timedelta(0))
+        assert (again.action_id, again.blind) == (draw.action_id, True)
+        assert again.draw_id != draw.draw_id
+        assert _item(desk.kit.cursor, again).revealed
+        if how == "1":
+            label = desk.vote(again, "1")
+        else:
+            facts = {"client_uid": str(uuid.uuid4()), "auditor": "ann", "flagged": True}
+            label = desk.writer.write(lambda store: flag(store, again.action_id, **facts))
+        assert (label.draw_id, label.blind, label.after_reveal) == (again.draw_id, False, True)
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        desk.queue._read(desk.request(), since=math.inf)
+        others = desk.next("bob")
+        assert others.action_id == draw.action_id
+        assert not _item(desk.kit.cursor, others).revealed
+        assert desk.vote(others, "1").blind
 
     def test_a_blind_step_is_read_as_if_nobody_had_said_anything(self, desk: Desk) -> None:
         """What is read for a blind step is what would be left of all that is known of it."""
