@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from bswirl.audit.records import AuditItem, AuditPosition, AuditUndo, AuditVote
@@ -35,8 +35,9 @@ class Sitting(StepsAhead):
         failed: Callable[[BswirlError], None],
         said: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
+        seen: Collection[str] = (),
     ) -> None:
-        super().__init__(ask, options, position, changed, now)
+        super().__init__(ask, options, position, changed, now, seen)
         self.entries: list[Entry] = []  # by their first vote
         self.looked_at: Entry | None = None  # a step that was voted on, shown again
         self.advance = True
@@ -119,8 +120,7 @@ class Sitting(StepsAhead):
         if item is None:
             return False
         self.clock.stop()
-        blind = item.blind and not item.revealed and item.draw_id not in self.seen
-        entry = Entry(item, [Cast(value, self.reason, self.flagged)], blind)
+        entry = Entry(item, [Cast(value, self.reason, self.flagged)], self.is_blind(item))
         self.entries.append(entry)
         self._send(entry, entry.now, seconds=round(self.clock.seconds, 3))
         self._next()
@@ -154,7 +154,7 @@ class Sitting(StepsAhead):
 
     def _send(self, entry: Entry, cast: Cast, *, seconds: float | None) -> None:
         item = entry.item
-        seen = item.draw_id in self.seen
+        seen = item.detail.question.address in self.seen
         self._casts.append((entry, cast))
 
         def work(client: Client) -> AuditVote:

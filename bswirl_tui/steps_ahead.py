@@ -6,7 +6,7 @@ import dataclasses
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from bswirl.audit.records import AuditItem, AuditNext, AuditPosition
@@ -35,6 +35,7 @@ class StepsAhead:
         position: AuditPosition,
         changed: Callable[[], None],
         now: Callable[[], float],
+        seen: Collection[str],
     ) -> None:
         self.options = options
         self.current: AuditItem | None = None  # the step to judge
@@ -42,7 +43,7 @@ class StepsAhead:
         self.problem: BswirlError | None = None  # why no step came
         self.reason: str | None = None  # of the vote to come
         self.flagged = False
-        self.seen: set[int] = set()  # draws whose judge was looked up before the vote
+        self.seen = set(seen)  # addresses of questions whose tree was opened: their judges were in sight
         self.clock = Clock(now)
         self.began: float | None = None  # when the first step was shown
         self._ask = ask
@@ -108,16 +109,28 @@ class StepsAhead:
         self._changed()
 
     @property
+    def _waiting(self) -> list[AuditItem]:
+        """The steps that wait here for a vote."""
+        here = [self.current] if self.current is not None else []
+        return here + [one.item for one in self._ahead]
+
+    @property
     def _known(self) -> set[int]:
-        """The draws that wait here for a vote."""
-        here = {self.current.draw_id} if self.current is not None else set()
-        return here | {one.item.draw_id for one in self._ahead}
+        """Their draws."""
+        return {item.draw_id for item in self._waiting}
 
     @property
     def _actions_here(self) -> set[int]:
         """Their actions."""
-        here = {self.current.detail.action.action_id} if self.current is not None else set()
-        return here | {one.item.detail.action.action_id for one in self._ahead}
+        return {item.detail.action.action_id for item in self._waiting}
+
+    def is_blind(self, item: AuditItem) -> bool:
+        """Whether nothing that a judge said of a step was in sight."""
+        return item.blind and not item.revealed and item.detail.question.address not in self.seen
+
+    def gives_away(self, question: str) -> bool:
+        """Whether the tree of a question shows the judge of steps that wait here for a blind vote."""
+        return any(item.detail.question.address == question and self.is_blind(item) for item in self._waiting)
 
     def _renew(self, item: AuditItem) -> bool:
         """A step that waits here was drawn anew, for its reservation had ended: the new draw takes its place.
@@ -129,8 +142,6 @@ class StepsAhead:
         if current is not None and current.detail.action.action_id == action_id:
             self.current = dataclasses.replace(item, revealed=item.revealed or current.revealed)
             self._reserved = time.monotonic()
-            if current.draw_id in self.seen:
-                self.seen.add(item.draw_id)
         for place, one in enumerate(self._ahead):
             if one.item.detail.action.action_id == action_id:
                 self._ahead[place] = Ahead(item)
