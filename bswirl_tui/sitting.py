@@ -61,8 +61,9 @@ class Sitting(StepsAhead):
         shown = self.shown
         return shown is not None and shown.detail.action.action_id == item.detail.action.action_id
 
-    def was_voted_on(self, draw_id: int) -> bool:
-        return any(entry.item.draw_id == draw_id for entry in self.entries)
+    @property
+    def _on_the_way(self) -> list[AuditItem]:
+        return [entry.item for entry in self.entries if entry.reveal is None]
 
     @property
     def labelled(self) -> int:
@@ -170,8 +171,6 @@ class Sitting(StepsAhead):
 
         def done(vote: AuditVote) -> None:
             entry.reveal = vote
-            if self._left_over:
-                self._look_for_left_over()
 
         words = f"your {vote_words(cast.value)} on action {item.detail.action.action_id}"
         self.outbox.add(Letter(words, work, done, cast, cast.client_uid))

@@ -70,7 +70,8 @@ class AuditQueue:
         self._judged: tuple[int, tuple[Judged, ...]] | None = None  # with what was the newest verdict
         self._refreshing = threading.Event()
         self.keeping = Keeping()
-        self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw on screen
+        self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw
+        self._holding = threading.Lock()
 
     def next(self, request: Request) -> tuple[Draw | None, str]:
         """A step, or why there is none. What is known is read again before it says so."""
@@ -92,6 +93,11 @@ class AuditQueue:
         if known is None or known[0] != mark:
             known = self._judged = (mark, read_judged(cursor))
         return known[1]
+
+    def hold(self, draw_id: int, session: Session) -> bool:
+        """Gives a draw to a connection; False where another living one has it."""
+        with self._holding:
+            return self.held.setdefault(draw_id, session) is session
 
     def keep(self, draw_id: int, auditor: str, reserve: timedelta) -> bool:
         """Reserves a step for that much longer; False where somebody else has been given it.

@@ -17,6 +17,7 @@ from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import (
     Draw,
     add_draw,
+    asked_for,
     describe,
     drawn_and_waiting,
     draws_by_uid,
@@ -44,6 +45,11 @@ class Request:
     blind: bool
     reserve: timedelta
     ways: tuple[Way, ...]
+
+    @property
+    def asked(self) -> tuple[str, Scope, bool]:
+        """As of a draw."""
+        return asked_for(self.order, self.scope, self.blind)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,16 @@ class Draw:
     score: float | None = None
     draw_id: int = 0
 
+    @property
+    def asked(self) -> tuple[str, Scope, bool]:
+        """What was asked for."""
+        return asked_for(self.order_name, self.scope, self.blind)
+
+
+def asked_for(order: str, scope: Scope, blind: bool) -> tuple[str, Scope, bool]:
+    """In which order, of what, and whether blind; draws by depth keep the depth that they were made in."""
+    return order, dataclasses.replace(scope, depth=None) if order == "depth" else scope, blind
+
 
 def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
     """Keeps a draw, in the mirror too, and returns it with its number."""
@@ -100,26 +110,35 @@ def find_draw(cursor: Cursor, draw_id: int, auditor: str | None = None) -> Draw:
 
 
 def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
-    """What an auditor was shown lately and has not labelled, oldest first.
+    """What an auditor was given lately and has not labelled, oldest first.
 
-    Without what somebody else decided or was given meanwhile, unless it was to be labelled twice.
+    Without what somebody else decided or was given meanwhile, unless it was to be labelled twice. A step that
+    was drawn anew for its auditor keeps its place.
     """
     condition = (
-        f"d.auditor = ? AND NOT met AND shown_at > ? AND draw_id NOT IN ({_LABELLED_DRAWS})"
+        "d.auditor = ? AND NOT met AND shown_at > ?"
         " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
-        "  AND later.draw_id > d.draw_id AND NOT later.met)"
+        "  AND later.draw_id > d.draw_id AND NOT later.met AND later.auditor <> d.auditor)"
         " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
         f" (SELECT action_id FROM ({words_in_force()}) WHERE auditor = ? OR value IN ('0', '1')))"
     )
-    return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor])
+    labelled = {draw_id for (draw_id,) in cursor.execute(_LABELLED_DRAWS, [auditor]).fetchall()}
+    found: dict[int, Draw] = {}  # by action, at the place of the first of its draws that wait
+    for draw in _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor]):
+        if draw.draw_id in labelled:
+            found.pop(draw.action_id, None)
+        else:
+            found[draw.action_id] = draw
+    return list(found.values())
 
 
-def newest_order(cursor: Cursor, auditor: str) -> str | None:
-    """The order in which an auditor was shown the newest step."""
-    row = cursor.execute(
-        "SELECT arg_max(order_name, draw_id) FROM audit_draws WHERE auditor = ? AND NOT met", [auditor]
-    ).fetchone()
-    return row[0] if row else None
+def newest_draw(cursor: Cursor, auditor: str) -> Draw | None:
+    """The newest step that an auditor was given."""
+    return _one(
+        cursor,
+        "draw_id = (SELECT max(draw_id) FROM audit_draws WHERE auditor = ? AND NOT met)",
+        [auditor],
+    )
 
 
 def random_turns(cursor: Cursor) -> list[Turn]:
@@ -285,7 +304,8 @@ def _scope_values(scope: Scope) -> Sequence[Any]:
 
 
 _LABELLED_DRAWS = (
-    f"SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE draw_id IS NOT NULL AND {STANDS}"
+    "SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE auditor = ?"
+    f" AND draw_id IS NOT NULL AND {STANDS}"
 )
 _SCOPE_COLUMNS = ("dataset", "depth", "answers")
 

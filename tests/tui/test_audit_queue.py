@@ -410,8 +410,8 @@ class TestBlind:
                     await until(pilot, lambda: main_screen(pilot).tree_view.outline is not None)
                     if not isinstance(pilot.app.screen, AuditScreen):
                         await press(pilot, "a")
-                    await press(pilot, "0")
-        assert [one.blind for one in reversed(bob.labels())] == [True, False]
+                    await press(pilot, "0", "1")
+        assert [one.blind for one in reversed(bob.labels())] == [True, False, False]
 
 
 class TestHelp:
