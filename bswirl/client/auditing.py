@@ -127,9 +127,19 @@ class Auditing(Session):
         return [from_json(Conflict, found) for found in self.call("audit_conflicts", limit=limit)]
 
     def audit_adjudicate(
-        self, action_id: int, value: str, *, reason: str | None = None, client_uid: str | None = None
+        self,
+        action_id: int,
+        value: str,
+        *,
+        reason: str | None = None,
+        since: int | None = None,
+        client_uid: str | None = None,
     ) -> Label:
-        """Decides an action with `1` or `0` over all other labels."""
+        """Decides an action with `1` or `0` over all other labels.
+
+        `since` is the number of the newest label that was in sight: an InputError is raised where somebody
+        decided the action after that.
+        """
         label = self._asked(
             "label_set",
             client_uid,
@@ -138,6 +148,7 @@ class Auditing(Session):
             reason=reason,
             blind=False,
             adjudicates=True,
+            since=since,
         )
         return from_json(Label, label)
 

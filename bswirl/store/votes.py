@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from bswirl.audit.records import Conflict
+from bswirl.audit.records import DECIDED, Conflict
 from bswirl.errors import InputError
 from bswirl.records import Label
 from bswirl.store.database import Cursor, utc_now
@@ -136,6 +136,23 @@ def flag(
             after_reveal=now.after_reveal,
         ),
     )
+
+
+def adjudicate(writer: StoreWriter, new: NewLabel, since: int) -> Label:
+    """Decides an action, after a look at its labels up to the number `since`.
+
+    The same client uid again gives the same label. Raises InputError where somebody decided it after that.
+    """
+    if known := label_by_uid(writer.cursor, new.client_uid):
+        return known
+    for label in labels_in_force(writer.cursor, _EVERY_LABEL, actions=[new.action_id]):
+        if label.adjudicates and label.value in DECIDED and (label.label_id or 0) > since:
+            raise InputError(
+                f"{label.auditor} decided {label.value} on action {new.action_id} meanwhile",
+                f"see why with `bswirl audit show {new.action_id}`; "
+                "`bswirl audit adjudicate` decides over it",
+            )
+    return set_label(writer, new)
 
 
 def draw_of(cursor: Cursor, label: Label) -> Draw | None:

@@ -112,6 +112,20 @@ class TestExactlyOnce:
         assert withdrawn[0].label == withdrawn[1].label
         assert len(ann.labels(limit=10)) == 3
 
+    def test_a_decision_since_a_look_is_not_overruled(self, ann: Client, trees: Project) -> None:
+        """Unless it was taken back; a decision that was stored is given again, whatever came since."""
+        uid = str(uuid.uuid4())
+        with connect(trees, auditor="bob") as bob:
+            seen = [ann.set_label(1, "1").label_id, bob.set_label(1, "0").label_id][-1]
+            first = ann.audit_adjudicate(1, "1", since=seen, client_uid=uid)
+            with pytest.raises(InputError, match="ann decided 1 on action 1 meanwhile"):
+                bob.audit_adjudicate(1, "0", since=seen)
+            assert bob.audit_adjudicate(1, "0", since=first.label_id).value == "0"
+            assert ann.audit_adjudicate(1, "1", since=seen, client_uid=uid) == first
+            for client in (bob, ann):
+                client.undo_label()
+            assert bob.audit_adjudicate(1, "0", since=seen).adjudicates
+
     def test_another_ones_draw_is_refused(self, ann: Client, trees: Project) -> None:
         """Nobody votes in another's name; words that are no vote are refused."""
         item = asked(ann)
@@ -184,6 +198,17 @@ class TestPosition:
             while (found := third.audit_position().item) is None and time.monotonic() < deadline:
                 time.sleep(0.02)
         assert found == item
+
+    def test_a_step_whose_vote_is_taken_back_is_on_that_screen_again(
+        self, ann: Client, trees: Project
+    ) -> None:
+        """So that another screen of the same auditor is not given it."""
+        item = asked(ann)
+        vote = ann.audit_label(item, "1").label
+        ann.set_label(vote.action_id, "withdrawn", withdraws=vote.client_uid)
+        with connect(trees, auditor="ann") as second:
+            assert second.audit_position().item is None
+            assert asked(second).detail.action.action_id != vote.action_id
 
     def test_undo_without_limit_shows_each_step_again(self, ann: Client) -> None:
         """Back to the first, each withdrawal recorded; then there is nothing left."""

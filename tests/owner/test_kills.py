@@ -132,7 +132,9 @@ class TestKills:
         owner = start_owner(project)
         with connect(project) as client:
             import_trees(client, 20)
-        shown: set[tuple[int, int]] = set()  # an owner that was killed before the vote leaves one for the next
+        shown: set[tuple[int, int]] = (
+            set()
+        )  # an owner that was killed before the vote leaves one for the next
         asked: set[str] = set()
         for _ in range(KILLS):
             before = len(shown)
