@@ -64,7 +64,7 @@ class AuditQueue:
         self._reading = threading.Lock()  # of the cursor
         self._frames: dict[Scope, _Read] = {}
         self._heads: dict[tuple[str, Scope], _Read] = {}
-        self._drawn: dict[Scope, set[int]] = {}
+        self._drawn: dict[Scope, dict[int, int]] = {}
         self._inclusion = Inclusion()
         self._busy: set[int] = set()
         self._judged: tuple[int, tuple[Judged, ...]] | None = None  # with what was the newest verdict
@@ -131,7 +131,7 @@ class AuditQueue:
         for depth in (scope.depth, *tables.frame.by_depth):
             one = dataclasses.replace(scope, depth=depth)
             if one not in tables.drawn or len(tables.drawn[one]) != made.get(one, 0):
-                tables.drawn[one] = drawn_at_random(cursor, one) if one in made else set()
+                tables.drawn[one] = drawn_at_random(cursor, one) if one in made else {}
 
     def _tables(self, request: Request) -> Tables:
         if not self._is_known(request):

@@ -150,14 +150,15 @@ def random_turns(cursor: Cursor) -> list[Turn]:
     return [Turn(Scope(*row[:3]), row[3], row[4]) for row in rows]
 
 
-def drawn_at_random(cursor: Cursor, scope: Scope) -> set[int]:
-    """The actions that were drawn at random in a scope."""
+def drawn_at_random(cursor: Cursor, scope: Scope) -> dict[int, int]:
+    """The actions that were drawn at random in a scope, with their depths."""
     rows = cursor.execute(
-        "SELECT action_id FROM audit_draws WHERE way = 'random' AND NOT again"
-        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?",
+        "SELECT d.action_id, a.depth FROM audit_draws d JOIN actions a USING (action_id)"
+        " WHERE way = 'random' AND NOT again AND d.dataset IS NOT DISTINCT FROM ?"
+        " AND d.depth IS NOT DISTINCT FROM ? AND d.answers = ?",
         [scope.dataset, scope.depth, scope.answers],
     ).fetchall()
-    return {action_id for (action_id,) in rows}
+    return dict(rows)
 
 
 def random_draws(cursor: Cursor) -> dict[Scope, int]:
@@ -243,21 +244,22 @@ def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
 
 
 def drawn_and_waiting(
-    cursor: Cursor, scope: Scope, now: datetime, kept: Collection[int] = ()
-) -> tuple[int, int] | None:
-    """An action drawn at random in a scope that has no label and is with nobody, and its question.
+    cursor: Cursor, scope: Scope, now: datetime, kept: Collection[int] = (), *, each_depth: bool = False
+) -> tuple[int, int, Scope] | None:
+    """An action drawn at random in a scope that has no label and is with nobody; its question, that scope.
 
-    Those that are `kept` are with somebody, too.
+    Those that are `kept` are with somebody, too. With `each_depth` also of the scope's single depths.
     """
     row = cursor.execute(
-        "SELECT action_id, question_id FROM audit_draws d WHERE way = 'random'"
-        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?"
+        "SELECT action_id, question_id, depth FROM audit_draws d WHERE way = 'random'"
+        " AND dataset IS NOT DISTINCT FROM $dataset AND answers = $answers"
+        " AND ($each_depth OR depth IS NOT DISTINCT FROM $depth)"
         f" AND action_id NOT IN (SELECT action_id FROM labels WHERE {STANDS})"
-        " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?)"
-        " AND action_id NOT IN (SELECT unnest(?::BIGINT[])) ORDER BY draw_id LIMIT 1",
-        [scope.dataset, scope.depth, scope.answers, now, sorted(kept)],
+        " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > $now)"
+        " AND action_id NOT IN (SELECT unnest($kept::BIGINT[])) ORDER BY draw_id LIMIT 1",
+        {**dataclasses.asdict(scope), "each_depth": each_depth, "now": now, "kept": sorted(kept)},
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return (row[0], row[1], dataclasses.replace(scope, depth=row[2])) if row else None
 
 
 def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tuple[int, int, str]]:

@@ -195,6 +195,44 @@ class TestRandomDraws:
         assert sum(kind.actions for kind in desk.queue.judged(desk.kit.cursor)) == ACTIONS + 1
         assert make_report(desk.record()).rows[0].left == ACTIONS - 2
 
+    def test_a_list_that_is_older_than_some_draws(self, desk: Desk) -> None:
+        """What was drawn from a newer list of that depth is none of it: as many remain as could be drawn."""
+        first = [row[0] for row in desk.kit.all("SELECT action_id FROM actions WHERE depth = 1")]
+        desk.vote(desk.next(order="depth"))  # lists every depth
+        desk.kit.feed(1, branches(1, 0, 1, *(f"late {n}" for n in range(20)), first=5))
+        late = desk.kit.all("SELECT action_id FROM actions WHERE text LIKE 'late %'")
+        desk.kit.feed(desk.kit.run("judge", 3), *(verdict(number, 1.0, "model") for (number,) in late))
+        deep = Scope(depth=1)
+        newer = [desk.next(order="depth", scope=deep) for _ in range(len(first) - 2)]
+        assert newer[0].remaining == len(first) + 20 - 1
+        assert {draw.action_id for draw in newer} - set(first)
+        for draw in newer:
+            desk.vote(draw)
+        gone = {number for (number,) in desk.kit.all("SELECT action_id FROM audit_draws WHERE depth = 1")}
+        for _ in range(200):
+            draw = desk.next(order="depth")
+            desk.vote(draw)
+            if draw.scope == deep:
+                break
+        assert draw.remaining == len(set(first) - gone) > 1
+        assert draw.action_id in set(first) - gone
+        assert desk.record().turns[-1].mark < newer[0].mark  # type: ignore[operator]
+
+    def test_what_waits_in_a_depth_that_is_wholly_drawn_comes_again(self, desk: Desk) -> None:
+        """By depth, and as a random draw; before anything new is drawn."""
+        deep = Scope(depth=1)
+        for _ in range(ACTIONS // STEPS - 1):
+            desk.vote(desk.next(order="depth", scope=deep))
+        waiting = desk.next(order="depth", scope=deep, reserve=timedelta(0))
+        assert waiting.remaining == 1
+        again = desk.next("bob", "depth")
+        assert (again.action_id, again.way, again.scope, again.again) == (
+            waiting.action_id,
+            "random",
+            deep,
+            True,
+        )
+
     def test_a_labelled_step_is_met_and_another_is_shown(self, desk: Desk) -> None:
         """With all but one labelled: the draw counts, and what is shown is no part of the sample."""
         for number in range(1, ACTIONS + 1):
