@@ -1,4 +1,5 @@
-"""What the app remembers of a user from one start to the next: the place in each project, and the tour.
+"""What the app remembers of a user from one start to the next: the place in each project, the trees that were
+looked at before a vote, and the tour.
 
 It lies in the user's state folder. Losing it loses nothing that matters: no failure to read or write counts.
 """
@@ -37,6 +38,7 @@ class Memory:
         whose = os.fsencode(project) + (b"" if auditor is None else b"\0" + os.fsencode(auditor))
         name = hashlib.sha256(whose).hexdigest()[:16]
         self._place_file = self._folder / "places" / f"{name}.json"
+        self._seen_file = self._folder / "places" / f"{name}.seen"
         self._kept: Place | None = None
 
     @property
@@ -48,6 +50,21 @@ class Memory:
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / _TOUR).touch()
+
+    def trees_seen(self) -> set[str]:
+        """Addresses of the questions whose tree was opened from the audit queue."""
+        try:
+            lines = self._seen_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return set()
+        return set(map(_address, lines))
+
+    def see_tree(self, question: str) -> None:
+        """Notes one, at once, and beside what other apps of the same auditor note."""
+        with suppress(OSError):
+            self._seen_file.parent.mkdir(parents=True, exist_ok=True)
+            with self._seen_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(question) + "\n")
 
     def place(self) -> Place | None:
         """Where one was; None where nobody knows."""
@@ -78,6 +95,13 @@ class Memory:
             draft.write_text(json.dumps(asdict(place), default=sorted), encoding="utf-8")
             draft.replace(self._place_file)
             self._kept = place
+
+
+def _address(text: str) -> str:
+    """The address in a line; nothing where the line is cut off."""
+    with suppress(ValueError):
+        return str(json.loads(text))
+    return ""
 
 
 def state_folder() -> Path:

@@ -68,6 +68,16 @@ class Reattaching:
         if self._memory is not None and self._place is not None:
             self._memory.keep(self._place)
 
+    @property
+    def trees_seen(self) -> set[str]:
+        """The questions whose tree was opened from the audit queue, in an earlier start too."""
+        return self._memory.trees_seen() if self._memory is not None else set()
+
+    def see_tree(self, question: str) -> None:
+        """Writes down, at once, that the tree of a question was opened from the audit queue."""
+        if self._memory is not None:
+            self._memory.see_tree(question)
+
     # going back
 
     def key_pressed(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from bswirl.audit.records import AuditItem, AuditPosition, AuditUndo, AuditVote
@@ -38,8 +38,9 @@ class Sitting(StepsAhead):
         failed: Callable[[BswirlError], None],
         said: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
+        seen: Collection[str] = (),
     ) -> None:
-        super().__init__(ask, options, position, changed, now)
+        super().__init__(ask, options, position, changed, now, seen)
         self.entries: list[Entry] = []  # by their first vote
         self.looked_at: Entry | None = None  # a step that was voted on, shown again
         self.advance = True
@@ -63,8 +64,9 @@ class Sitting(StepsAhead):
         shown = self.shown
         return shown is not None and shown.detail.action.action_id == item.detail.action.action_id
 
-    def was_voted_on(self, draw_id: int) -> bool:
-        return any(entry.item.draw_id == draw_id for entry in self.entries)
+    @property
+    def _on_the_way(self) -> list[AuditItem]:
+        return [entry.item for entry in self.entries if entry.reveal is None]
 
     @property
     def labelled(self) -> int:
@@ -131,7 +133,7 @@ class Sitting(StepsAhead):
         """
         item = self.current
         if item is not None and item.detail.action.action_id == action_id:
-            self.seen.add(item.draw_id)
+            self.seen.add(item.detail.question.address)
             self._answer(item, Cast(value, reason or self.draft.reason_for(value), self.draft.flagged))
             self.clock.stop()  # the queue is not in sight
             return True
@@ -144,8 +146,7 @@ class Sitting(StepsAhead):
     def _answer(self, item: AuditItem, cast: Cast) -> None:
         """Casts the first vote on the step to judge, and goes on."""
         self.clock.stop()
-        blind = item.blind and not item.revealed and item.draw_id not in self.seen
-        entry = Entry(item, [cast], blind)
+        entry = Entry(item, [cast], self.is_blind(item))
         self.entries.append(entry)
         self._send(entry, cast, seconds=round(self.clock.seconds, 3))
         self._next()
@@ -178,7 +179,7 @@ class Sitting(StepsAhead):
 
     def _send(self, entry: Entry, cast: Cast, *, seconds: float | None) -> None:
         item = entry.item
-        seen = item.draw_id in self.seen
+        seen = item.detail.question.address in self.seen
         self._casts.append((entry, cast))
 
         def work(client: Client) -> AuditVote:
@@ -194,8 +195,6 @@ class Sitting(StepsAhead):
 
         def done(vote: AuditVote) -> None:
             entry.reveal = vote
-            if self._left_over:
-                self._look_for_left_over()
 
         words = f"your {vote_words(cast.value)} on action {item.detail.action.action_id}"
         self.outbox.add(Letter(words, work, done, cast, cast.client_uid))

@@ -6,7 +6,7 @@ import dataclasses
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from bswirl.audit.records import AuditItem, AuditNext, AuditPosition
@@ -36,13 +36,14 @@ class StepsAhead:
         position: AuditPosition,
         changed: Callable[[], None],
         now: Callable[[], float],
+        seen: Collection[str],
     ) -> None:
         self.options = options
         self.current: AuditItem | None = None  # the step to judge
         self.why = ""  # there is no step
         self.problem: BswirlError | None = None  # why no step came
         self.draft = NOTHING_KEPT  # of the vote to come
-        self.seen: set[int] = set()  # draws whose judge was looked up before the vote
+        self.seen = set(seen)  # addresses of questions whose tree was opened: their judges were in sight
         self.clock = Clock(now)
         self.began: float | None = None  # when the first step was shown
         self._ask = ask
@@ -52,13 +53,12 @@ class StepsAhead:
         self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
         self._reserved: float | None = None  # when the step to judge was; None: not known
         self._key = time.monotonic()  # when the newest was pressed
-        self._left_over: set[int] = set()  # draws of an earlier sitting; empty: no more of them wait
         if position.item is not None and position.order == options.order:
-            self._left_over.add(position.item.draw_id)
             self._place(position.item)
 
-    def was_voted_on(self, draw_id: int) -> bool:
-        """In this sitting."""
+    @property
+    def _on_the_way(self) -> list[AuditItem]:
+        """Steps whose vote has not reached the record."""
         raise NotImplementedError
 
     # fetching
@@ -73,7 +73,6 @@ class StepsAhead:
         """Another order from the next step on; what was fetched ahead goes back when its time is over."""
         self.options = options
         self._ahead.clear()
-        self._left_over.clear()
         self.poke()
         self._changed()
 
@@ -82,7 +81,8 @@ class StepsAhead:
         if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
             return
         self._fetching = True
-        options, client_uid, here = self.options, str(uuid.uuid4()), self._actions_here
+        options, client_uid, here = self.options, str(uuid.uuid4()), self._waiting + self._on_the_way
+        draws = [item.draw_id for item in here]
 
         def came(found: AuditNext) -> None:
             self._fetching = False
@@ -92,7 +92,7 @@ class StepsAhead:
             goes_on = True
             if found.item is None:
                 self.why = found.why or "nothing is left"
-            elif found.item.detail.action.action_id in here:
+            elif _is_among(found.item, here + self._waiting):
                 goes_on = self._renew(found.item)
             else:
                 self._take(Ahead(found.item))
@@ -100,7 +100,7 @@ class StepsAhead:
             if goes_on:
                 self._fill()
 
-        self._ask(client_uid, lambda client: options.ask(client, client_uid), came, self._not_fetched)
+        self._ask(client_uid, lambda client: options.ask(client, client_uid, draws), came, self._not_fetched)
 
     def _not_fetched(self, error: BswirlError) -> None:
         self._fetching = False
@@ -108,16 +108,18 @@ class StepsAhead:
         self._changed()
 
     @property
-    def _known(self) -> set[int]:
-        """The draws that wait here for a vote."""
-        here = {self.current.draw_id} if self.current is not None else set()
-        return here | {one.item.draw_id for one in self._ahead}
+    def _waiting(self) -> list[AuditItem]:
+        """The steps that wait here for a vote."""
+        here = [self.current] if self.current is not None else []
+        return here + [one.item for one in self._ahead]
 
-    @property
-    def _actions_here(self) -> set[int]:
-        """Their actions."""
-        here = {self.current.detail.action.action_id} if self.current is not None else set()
-        return here | {one.item.detail.action.action_id for one in self._ahead}
+    def is_blind(self, item: AuditItem) -> bool:
+        """Whether nothing that a judge said of a step was in sight."""
+        return item.blind and not item.revealed and item.detail.question.address not in self.seen
+
+    def gives_away(self, question: str) -> bool:
+        """Whether the tree of a question shows the judge of steps that wait here for a blind vote."""
+        return any(item.detail.question.address == question and self.is_blind(item) for item in self._waiting)
 
     def _renew(self, item: AuditItem) -> bool:
         """A step that waits here was drawn anew, for its reservation had ended: the new draw takes its place.
@@ -129,8 +131,6 @@ class StepsAhead:
         if current is not None and current.detail.action.action_id == action_id:
             self.current = dataclasses.replace(item, revealed=item.revealed or current.revealed)
             self._reserved = time.monotonic()
-            if current.draw_id in self.seen:
-                self.seen.add(item.draw_id)
         for place, one in enumerate(self._ahead):
             if one.item.detail.action.action_id == action_id:
                 self._ahead[place] = Ahead(item, draft=one.draft)
@@ -138,33 +138,11 @@ class StepsAhead:
         self._renewed.add(action_id)
         return not again
 
-    def _take(self, ahead: Ahead, *, first: bool = False) -> None:
-        if ahead.item.draw_id in self._known:
-            return
+    def _take(self, ahead: Ahead) -> None:
         if self.current is None:
             self._place(ahead.item, ahead.at, ahead.draft)
-        elif first:
-            self._ahead.appendleft(ahead)
         else:
             self._ahead.append(ahead)
-
-    def _look_for_left_over(self) -> None:
-        """Whether the sitting before left another step: those come before new ones."""
-
-        def came(position: AuditPosition) -> None:
-            if not self._left_over:
-                return
-            item = position.item
-            if item is None or (item.draw_id in self._known and item.draw_id not in self._left_over):
-                self._left_over.clear()  # the oldest open step is one of this sitting
-                return
-            self._left_over.add(item.draw_id)
-            if self.was_voted_on(item.draw_id):
-                return  # its vote is on the way
-            self._take(Ahead(item), first=True)
-            self._changed()
-
-        self._ask(str(uuid.uuid4()), lambda client: client.audit_position(), came, lambda _: None)
 
     def _place(
         self, item: AuditItem | None, reserved: float | None = None, draft: Draft = NOTHING_KEPT
@@ -179,10 +157,10 @@ class StepsAhead:
             self.began = self.clock.now()
 
     def _next(self) -> None:
-        """The next step that is still reserved for this auditor."""
+        """The next step. Where it is not reserved any more, all are asked for again, in their order."""
         oldest = time.monotonic() - 60 * self.options.reserve_minutes
-        while self._ahead and self._ahead[0].at < oldest:
-            self._ahead.popleft()
+        if self._ahead and self._ahead[0].at < oldest:
+            self._ahead.clear()
         following = self._ahead.popleft() if self._ahead else None
         if following is None:
             self._place(None)
@@ -218,3 +196,8 @@ class StepsAhead:
         self._reserved = now
         minutes = self.options.reserve_minutes
         self._ask("keep", lambda client: client.audit_keep(item, minutes), lambda _: None, lambda _: None)
+
+
+def _is_among(item: AuditItem, others: Sequence[AuditItem]) -> bool:
+    """Whether it is the step of one of them, by whatever draw."""
+    return item.detail.action.action_id in {other.detail.action.action_id for other in others}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,8 @@ class QueueOptions:
             reserve_minutes=settings.reserve_minutes,
         )
 
-    def ask(self, client: Client, client_uid: str) -> AuditNext:
-        """The next step."""
+    def ask(self, client: Client, client_uid: str, here: Sequence[int]) -> AuditNext:
+        """The next step, none of those draws."""
         return client.audit_next(
             self.order,
             slice=self.slice,
@@ -54,6 +54,7 @@ class QueueOptions:
             depth=self.depth,
             answers=self.answers,
             reserve_minutes=self.reserve_minutes,
+            here=here,
             client_uid=client_uid,
         )
 

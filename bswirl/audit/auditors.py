@@ -54,7 +54,7 @@ def pairs_of_auditors(items: Sequence[AuditedItem], *, blind: bool = False) -> t
             vote.auditor: vote
             for vote in item.votes
             if not (
-                vote.withdrawn or vote.adjudicates or vote.value == "skip" or (blind and not _is_blind(vote))
+                vote.withdrawn or vote.adjudicates or vote.value == "skip" or (blind and not is_blind(vote))
             )
         }
         words = {auditor: vote.value == "1" for auditor, vote in newest.items() if vote.value in DECIDED}
@@ -104,7 +104,7 @@ def reveal_meters(items: Sequence[AuditedItem]) -> tuple[RevealMeter, ...]:
             if vote.draw_id is not None and not vote.withdrawn:
                 by_draw[vote.auditor, vote.draw_id].append(vote)
         for (auditor, _), votes in by_draw.items():
-            first = next(filter(_is_blind, votes), None)
+            first = next(filter(is_blind, votes), None)
             if first is None:
                 continue
             if first.seconds is not None:
@@ -124,8 +124,9 @@ def _meter(auditor: str, labelled: int, turned: list[bool], seconds: list[float]
     return RevealMeter(auditor, labelled, len(turned), sum(turned), share, middle)
 
 
-def _is_blind(vote: Vote) -> bool:
-    return bool(vote.blind) and not vote.after_reveal
+def is_blind(vote: Vote) -> bool:
+    """Whether its auditor had not seen the judge of that step: a repeat always comes after its reveal."""
+    return bool(vote.blind) and not vote.after_reveal and vote.repeats is None
 
 
 def _decides(vote: Vote) -> bool:

@@ -11,6 +11,7 @@ from bswirl.audit.auditors import (
     AuditorSelf,
     RevealMeter,
     consistency,
+    is_blind,
     pairs_of_auditors,
     reveal_meters,
 )
@@ -266,7 +267,7 @@ def _blind_words(item: AuditedItem) -> set[str]:
 
 
 def _blind_votes(item: AuditedItem) -> list[Vote]:
-    return [vote for vote in item.votes if vote.blind and not vote.after_reveal and not vote.withdrawn]
+    return [vote for vote in item.votes if is_blind(vote) and not vote.withdrawn]
 
 
 def _state(item: AuditedItem, votes: str) -> str:
@@ -289,5 +290,5 @@ def _drawn(items: Sequence[AuditedItem], states: Mapping[int, str]) -> Drawn:
         undecided=counts["undecided"],
         conflict=counts["conflict"],
         waiting=counts["waiting"],
-        open=sum(not any(vote.blind for vote in item.votes if not vote.withdrawn) for item in decided),
+        open=sum(not _blind_votes(item) for item in decided),
     )

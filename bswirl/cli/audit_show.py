@@ -14,7 +14,7 @@ from bswirl.records import to_json
 from bswirl.votes import votes_words
 
 if TYPE_CHECKING:
-    from bswirl.records import ActionDetail
+    from bswirl.records import ActionDetail, Label
 
 
 @click.command("show")
@@ -40,10 +40,14 @@ def show(invocation: Invocation, action: int, raw: bool, tokens: bool, as_json: 
             click.echo(safe_text(verdict.raw))
     print_facts(
         [
-            (f"label by {label.auditor}", f"{label.value}  {label.reason or ''}".rstrip())
+            (f"label by {label.auditor}", f"{_said(label)}  {label.reason or ''}".rstrip())
             for label in detail.labels
         ]
     )
+
+
+def _said(label: Label) -> str:
+    return label.value + (" (adjudicates)" if label.adjudicates else "")
 
 
 def _show(detail: ActionDetail) -> None:

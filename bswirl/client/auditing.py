@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from bswirl.audit.records import (
@@ -37,9 +38,13 @@ class Auditing(Session):
         depth: int | None = None,
         answers: bool = False,
         reserve_minutes: float | None = None,
+        here: Sequence[int] | None = None,
         client_uid: str | None = None,
     ) -> AuditNext:
         """The next step to label, reserved for this auditor; or why there is none.
+
+        Steps that the auditor was given before and has not labelled come first, without those whose draws are
+        `here` (None: all that this connection was given).
 
         `order`: random, judge-split, judge-reference, high-stakes, depth, unaudited. `slice`, `repeats` and
         `overlap` are shares of the requests: drawn at random (0.2), labelled before by this auditor (0.05),
@@ -57,6 +62,7 @@ class Auditing(Session):
             depth=depth,
             answers=answers,
             reserve_minutes=reserve_minutes,
+            here=None if here is None else list(here),
         )
         return from_json(AuditNext, found)
 
@@ -121,9 +127,19 @@ class Auditing(Session):
         return [from_json(Conflict, found) for found in self.call("audit_conflicts", limit=limit)]
 
     def audit_adjudicate(
-        self, action_id: int, value: str, *, reason: str | None = None, client_uid: str | None = None
+        self,
+        action_id: int,
+        value: str,
+        *,
+        reason: str | None = None,
+        since: int | None = None,
+        client_uid: str | None = None,
     ) -> Label:
-        """Decides an action with `1` or `0` over all other labels."""
+        """Decides an action with `1` or `0` over all other labels.
+
+        `since` is the number of the newest label that was in sight: an InputError is raised where somebody
+        decided the action after that.
+        """
         label = self._asked(
             "label_set",
             client_uid,
@@ -132,6 +148,7 @@ class Auditing(Session):
             reason=reason,
             blind=False,
             adjudicates=True,
+            since=since,
         )
         return from_json(Label, label)
 

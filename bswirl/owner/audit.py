@@ -24,7 +24,7 @@ from bswirl.owner.drawing import Request
 from bswirl.owner.session import Session
 from bswirl.store.audit_record import read_record
 from bswirl.store.database import Cursor, iso, snapshot, utc_now
-from bswirl.store.draws import Draw, find_draw, newest_order, open_draws
+from bswirl.store.draws import Draw, draws_by_uid, find_draw, newest_draw, open_draws
 from bswirl.store.fields import INT64, Fields
 from bswirl.store.labels import check_uid, count_in_force, labels_in_force, undo_label
 from bswirl.store.trees import read_action, read_unrewarded
@@ -47,9 +47,14 @@ _rng = SystemRandom()
 
 
 def audit_next(session: Session, params: Fields) -> Any:
-    """The next step in an order, its judge hidden where blind; the same uid again gives the same step."""
+    """The next step in an order, its judge hidden where blind; the same uid again gives the same step.
+
+    What an earlier sitting left comes before anything new, so that its auditor is always at the oldest.
+    """
     request = _request(session, params)
-    draw, why = session.owner.audit_queue.next(request)
+    draw, why = _left_over(session, request, params.numbers_of("here")), ""
+    if draw is None:
+        draw, why = session.owner.audit_queue.next(request)
     if draw is None:
         return AuditNext(None, why)
     session.owner.audit_queue.held[draw.draw_id] = session
@@ -121,22 +126,21 @@ def audit_flag(session: Session, params: Fields) -> Any:
 
 
 def audit_position(session: Session, params: Fields) -> Any:
-    """Where the auditor was: the oldest step shown and not labelled, unless another screen has it."""
-    auditor = _auditor(session, params)
-    held = session.owner.audit_queue.held
+    """Where the auditor was: the oldest step given and not labelled, unless another connection has it.
+
+    Of those that were asked for as the newest was: steps of an order that was left are no place to go on.
+    """
+    auditor, queue = _auditor(session, params), session.owner.audit_queue
     with snapshot(session.cursor) as cursor:
-        draws = [
-            draw
-            for draw in open_draws(cursor, auditor, utc_now())
-            if held.get(draw.draw_id) in (None, session)
-        ]
+        newest = newest_draw(cursor, auditor)
+        draws = open_draws(cursor, auditor, utc_now()) if newest is not None else []
+        alike = (draw for draw in draws if newest is not None and draw.asked == newest.asked)
+        here = next((draw for draw in alike if queue.hold(draw.draw_id, session)), None)
         reveals, turned, median = reveal_meter(cursor, auditor)
-        if draws:
-            held[draws[0].draw_id] = session
         return AuditPosition(
             auditor=auditor,
-            item=_item(cursor, draws[0]) if draws else None,
-            order=newest_order(cursor, auditor),
+            item=_item(cursor, here) if here is not None else None,
+            order=newest.order_name if newest is not None else None,
             labelled=count_in_force(cursor, auditor),
             last=tuple(labels_in_force(cursor, _LAST, auditor=auditor)),
             reveals=reveals,
@@ -164,6 +168,29 @@ def audit_record(session: Session, _params: Fields) -> Generator[Any, None, dict
         record = read_record(cursor, session.owner.audit_queue.judged(cursor))
     yield from record.items
     return {name: getattr(record, name) for name in ("turns", "judges", "effect", "judged")}
+
+
+def _left_over(session: Session, request: Request, here: frozenset[int] | None) -> Draw | None:
+    """The oldest step that its auditor was given, asked for as now, and that no app has any more.
+
+    `here` are the draws that the one which asks has; None: all that its connection was given.
+    """
+    queue = session.owner.audit_queue
+    with snapshot(session.cursor) as cursor:
+        if draws_by_uid(cursor, request.client_uid):
+            return None
+        draws = open_draws(cursor, request.auditor, utc_now())
+    for draw in draws:
+        if queue.held.get(draw.draw_id) is session if here is None else draw.draw_id in here:
+            queue.hold(draw.draw_id, session)
+        elif (
+            draw.asked == request.asked
+            and request.scope.depth in (None, draw.scope.depth)
+            and queue.hold(draw.draw_id, session)
+            and queue.keep(draw.draw_id, request.auditor, request.reserve)
+        ):
+            return draw
+    return None
 
 
 def _request(session: Session, params: Fields) -> Request:
@@ -201,8 +228,8 @@ def _reserve(params: Fields) -> timedelta:
 
 
 def _item(cursor: Cursor, draw: Draw) -> AuditItem:
-    """What may be shown of a draw: everything once it was voted on."""
-    voted = was_voted(cursor, draw.draw_id)
+    """What may be shown of a draw: everything once its auditor voted on that step."""
+    voted = was_voted(cursor, draw)
     plain = draw.blind and not voted
     item = AuditItem(
         draw_id=draw.draw_id,

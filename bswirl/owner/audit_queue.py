@@ -64,13 +64,14 @@ class AuditQueue:
         self._reading = threading.Lock()  # of the cursor
         self._frames: dict[Scope, _Read] = {}
         self._heads: dict[tuple[str, Scope], _Read] = {}
-        self._drawn: dict[Scope, set[int]] = {}
+        self._drawn: dict[Scope, dict[int, int]] = {}
         self._inclusion = Inclusion()
         self._busy: set[int] = set()
         self._judged: tuple[int, tuple[Judged, ...]] | None = None  # with what was the newest verdict
         self._refreshing = threading.Event()
         self.keeping = Keeping()
-        self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw on screen
+        self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw
+        self._holding = threading.Lock()
 
     def next(self, request: Request) -> tuple[Draw | None, str]:
         """A step, or why there is none. What is known is read again before it says so."""
@@ -92,6 +93,11 @@ class AuditQueue:
         if known is None or known[0] != mark:
             known = self._judged = (mark, read_judged(cursor))
         return known[1]
+
+    def hold(self, draw_id: int, session: Session) -> bool:
+        """Gives a draw to a connection; False where another living one has it."""
+        with self._holding:
+            return self.held.setdefault(draw_id, session) is session
 
     def keep(self, draw_id: int, auditor: str, reserve: timedelta) -> bool:
         """Reserves a step for that much longer; False where somebody else has been given it.
@@ -125,7 +131,7 @@ class AuditQueue:
         for depth in (scope.depth, *tables.frame.by_depth):
             one = dataclasses.replace(scope, depth=depth)
             if one not in tables.drawn or len(tables.drawn[one]) != made.get(one, 0):
-                tables.drawn[one] = drawn_at_random(cursor, one) if one in made else set()
+                tables.drawn[one] = drawn_at_random(cursor, one) if one in made else {}
 
     def _tables(self, request: Request) -> Tables:
         if not self._is_known(request):

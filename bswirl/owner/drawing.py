@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -17,6 +18,7 @@ from bswirl.store.database import Cursor, utc_now
 from bswirl.store.draws import (
     Draw,
     add_draw,
+    asked_for,
     describe,
     drawn_and_waiting,
     draws_by_uid,
@@ -45,6 +47,11 @@ class Request:
     reserve: timedelta
     ways: tuple[Way, ...]
 
+    @property
+    def asked(self) -> tuple[str, Scope, bool]:
+        """As of a draw."""
+        return asked_for(self.order, self.scope, self.blind)
+
 
 @dataclass(slots=True)
 class Tables:
@@ -52,7 +59,7 @@ class Tables:
 
     frame: Frame
     head: Head
-    drawn: dict[Scope, set[int]]  # at random, by scope
+    drawn: dict[Scope, dict[int, int]]  # at random, by scope, with their depths; also later than the frame
     inclusion: Inclusion  # of all random draws
     busy: set[int]  # labelled or with somebody; may be out of date
     keeping: Keeping
@@ -107,12 +114,15 @@ class Drawing:
         """A random draw; None where it met a step that needs no showing, or all were drawn."""
         if self._has_met:
             return None
-        scope = self._random_scope()
-        waiting = drawn_and_waiting(self._cursor, scope, self._now, self._kept)
+        waiting = drawn_and_waiting(
+            self._cursor, self._request.scope, self._now, self._kept, each_depth=self._is_by_depth
+        )
         if waiting is not None:
-            return self._keep(*waiting, "random", scope=scope, again=True)
+            action_id, question_id, scope = waiting
+            return self._keep(action_id, question_id, "random", scope=scope, again=True)
+        scope = self._random_scope()
         frame, drawn = self._tables.frame.at(scope.depth), self._tables.drawn[scope]
-        remaining = len(frame) - len(drawn)
+        remaining = len(frame) - frame.count(drawn)
         if remaining <= 0:
             return None
         action_id = self._pick(frame, drawn)
@@ -124,7 +134,7 @@ class Drawing:
             or standing.reserved
             or action_id in self._kept
         )
-        drawn.add(action_id)
+        drawn[action_id] = depth
         inclusion = self._tables.inclusion
         inclusion.add(Turn(scope, frame.mark, remaining))
         one_list = inclusion.oldest_mark == inclusion.newest_mark
@@ -172,7 +182,7 @@ class Drawing:
         free = [action_id for action_id in frame if action_id not in busy]
         return self._rng.choice(free) if free else None
 
-    def _pick(self, frame: Frame, drawn: set[int]) -> int:
+    def _pick(self, frame: Frame, drawn: Collection[int]) -> int:
         """Uniform among those of the frame that were not drawn; there is one."""
         for _ in range(_PICKS):
             action_id = frame.pick(self._rng)
@@ -182,15 +192,21 @@ class Drawing:
 
     def _random_scope(self) -> Scope:
         """The request's scope; by depth, the one of its depths with the fewest random draws so far."""
-        scope = self._request.scope
-        if self._request.order != "depth" or scope.depth is not None:
+        scope, frame = self._request.scope, self._tables.frame
+        if not self._is_by_depth:
             return scope
         left = []
-        for depth, actions in self._tables.frame.by_depth.items():
+        for depth, actions in frame.by_depth.items():
             one = dataclasses.replace(scope, depth=depth)
-            if len(self._tables.drawn[one]) < len(actions):
-                left.append((len(self._tables.drawn[one]), depth, one))
+            drawn = self._tables.drawn[one]
+            if frame.count(drawn) < len(actions):
+                left.append((len(drawn), depth, one))
         return min(left)[-1] if left else scope
+
+    @property
+    def _is_by_depth(self) -> bool:
+        """Whether random draws are made within one depth each."""
+        return self._request.order == "depth" and self._request.scope.depth is None
 
     def _is_free(self, action_id: int, question_id: int) -> bool:
         standing = standing_of_action(self._cursor, action_id, question_id, self._now)

@@ -30,9 +30,10 @@ from bswirl.store.imports import (
     import_samples,
 )
 from bswirl.store.judges import list_judges, rank_judge
-from bswirl.store.labels import NewLabel, set_label, undo_label
+from bswirl.store.labels import NewLabel, label_by_uid, set_label, undo_label
 from bswirl.store.runs import find_run, restart_run
 from bswirl.store.statistics import forget_statistics
+from bswirl.store.votes import adjudicate
 from bswirl.store.writing import StoreWriter
 
 _IMPORTABLE_LABELS = {None, *LABEL_VALUES} - {"withdrawn"}
@@ -56,7 +57,20 @@ def _label_set(session: Session, params: Fields) -> Any:
         peer_uid=session.peer_uid,
         withdraws=params.optional_text("withdraws"),
     )
-    return session.owner.writer.write(lambda store: set_label(store, new))
+    since = params.optional_integer("since", high=INT64)
+    if new.adjudicates and since is not None:
+        return session.owner.writer.write(lambda store: adjudicate(store, new, since))
+    label = session.owner.writer.write(lambda store: set_label(store, new))
+    if new.withdraws is not None:
+        _hold_again(session, new.withdraws)
+    return label
+
+
+def _hold_again(session: Session, client_uid: str) -> None:
+    """Whoever takes back that very vote has its step before them again."""
+    undone = label_by_uid(session.cursor, client_uid)
+    if undone is not None and undone.draw_id is not None:
+        session.owner.audit_queue.hold(undone.draw_id, session)
 
 
 def _label_undo(session: Session, params: Fields) -> Any:

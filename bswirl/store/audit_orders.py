@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -36,7 +37,7 @@ _FREE = (
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The judged actions of a scope, by depth, as they were when verdict `mark` was the newest."""
+    """The judged actions of a scope, by depth, ascending, as they were when verdict `mark` was the newest."""
 
     mark: int
     by_depth: dict[int, array[int]]
@@ -51,6 +52,10 @@ class Frame:
         """The part at one depth; None is all of it."""
         return self if depth is None else Frame(self.mark, {depth: self.by_depth.get(depth, array("q"))})
 
+    def count(self, actions: Mapping[int, int]) -> int:
+        """How many of these actions, given with their depths, it holds."""
+        return sum(_holds(self.by_depth.get(depth, ()), action_id) for action_id, depth in actions.items())
+
     def pick(self, rng: Random) -> int:
         """One of its actions, uniformly. Raises ValueError where it has none."""
         place = rng.randrange(len(self))
@@ -59,6 +64,12 @@ class Frame:
                 return actions[place]
             place -= len(actions)
         raise AssertionError("unreachable")
+
+
+def _holds(numbers: Sequence[int], number: int) -> bool:
+    """Whether ascending numbers hold one."""
+    place = bisect_left(numbers, number)
+    return place < len(numbers) and numbers[place] == number
 
 
 @dataclass(frozen=True, slots=True)

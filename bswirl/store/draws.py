@@ -44,6 +44,16 @@ class Draw:
     score: float | None = None
     draw_id: int = 0
 
+    @property
+    def asked(self) -> tuple[str, Scope, bool]:
+        """What was asked for."""
+        return asked_for(self.order_name, self.scope, self.blind)
+
+
+def asked_for(order: str, scope: Scope, blind: bool) -> tuple[str, Scope, bool]:
+    """In which order, of what, and whether blind; draws by depth keep the depth that they were made in."""
+    return order, dataclasses.replace(scope, depth=None) if order == "depth" else scope, blind
+
 
 def add_draw(writer: StoreWriter, draw: Draw) -> Draw:
     """Keeps a draw, in the mirror too, and returns it with its number."""
@@ -100,26 +110,35 @@ def find_draw(cursor: Cursor, draw_id: int, auditor: str | None = None) -> Draw:
 
 
 def open_draws(cursor: Cursor, auditor: str, now: datetime) -> list[Draw]:
-    """What an auditor was shown lately and has not labelled, oldest first.
+    """What an auditor was given lately and has not labelled, oldest first.
 
-    Without what somebody else decided or was given meanwhile, unless it was to be labelled twice.
+    Without what somebody else decided or was given meanwhile, unless it was to be labelled twice. A step that
+    was drawn anew for its auditor keeps its place.
     """
     condition = (
-        f"d.auditor = ? AND NOT met AND shown_at > ? AND draw_id NOT IN ({_LABELLED_DRAWS})"
+        "d.auditor = ? AND NOT met AND shown_at > ?"
         " AND NOT EXISTS (SELECT 1 FROM audit_draws later WHERE later.action_id = d.action_id"
-        "  AND later.draw_id > d.draw_id AND NOT later.met)"
+        "  AND later.draw_id > d.draw_id AND NOT later.met AND later.auditor <> d.auditor)"
         " AND (way IN ('repeat', 'overlap') OR d.action_id NOT IN"
         f" (SELECT action_id FROM ({words_in_force()}) WHERE auditor = ? OR value IN ('0', '1')))"
     )
-    return _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor])
+    labelled = {draw_id for (draw_id,) in cursor.execute(_LABELLED_DRAWS, [auditor]).fetchall()}
+    found: dict[int, Draw] = {}  # by action, at the place of the first of its draws that wait
+    for draw in _many(cursor, condition, [auditor, now - timedelta(days=OPEN_DAYS), auditor]):
+        if draw.draw_id in labelled:
+            found.pop(draw.action_id, None)
+        else:
+            found[draw.action_id] = draw
+    return list(found.values())
 
 
-def newest_order(cursor: Cursor, auditor: str) -> str | None:
-    """The order in which an auditor was shown the newest step."""
-    row = cursor.execute(
-        "SELECT arg_max(order_name, draw_id) FROM audit_draws WHERE auditor = ? AND NOT met", [auditor]
-    ).fetchone()
-    return row[0] if row else None
+def newest_draw(cursor: Cursor, auditor: str) -> Draw | None:
+    """The newest step that an auditor was given."""
+    return _one(
+        cursor,
+        "draw_id = (SELECT max(draw_id) FROM audit_draws WHERE auditor = ? AND NOT met)",
+        [auditor],
+    )
 
 
 def random_turns(cursor: Cursor) -> list[Turn]:
@@ -131,14 +150,15 @@ def random_turns(cursor: Cursor) -> list[Turn]:
     return [Turn(Scope(*row[:3]), row[3], row[4]) for row in rows]
 
 
-def drawn_at_random(cursor: Cursor, scope: Scope) -> set[int]:
-    """The actions that were drawn at random in a scope."""
+def drawn_at_random(cursor: Cursor, scope: Scope) -> dict[int, int]:
+    """The actions that were drawn at random in a scope, with their depths."""
     rows = cursor.execute(
-        "SELECT action_id FROM audit_draws WHERE way = 'random' AND NOT again"
-        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?",
+        "SELECT d.action_id, a.depth FROM audit_draws d JOIN actions a USING (action_id)"
+        " WHERE way = 'random' AND NOT again AND d.dataset IS NOT DISTINCT FROM ?"
+        " AND d.depth IS NOT DISTINCT FROM ? AND d.answers = ?",
         [scope.dataset, scope.depth, scope.answers],
     ).fetchall()
-    return {action_id for (action_id,) in rows}
+    return dict(rows)
 
 
 def random_draws(cursor: Cursor) -> dict[Scope, int]:
@@ -224,21 +244,22 @@ def busy_actions(cursor: Cursor, now: datetime) -> set[int]:
 
 
 def drawn_and_waiting(
-    cursor: Cursor, scope: Scope, now: datetime, kept: Collection[int] = ()
-) -> tuple[int, int] | None:
-    """An action drawn at random in a scope that has no label and is with nobody, and its question.
+    cursor: Cursor, scope: Scope, now: datetime, kept: Collection[int] = (), *, each_depth: bool = False
+) -> tuple[int, int, Scope] | None:
+    """An action drawn at random in a scope that has no label and is with nobody; its question, that scope.
 
-    Those that are `kept` are with somebody, too.
+    Those that are `kept` are with somebody, too. With `each_depth` also of the scope's single depths.
     """
     row = cursor.execute(
-        "SELECT action_id, question_id FROM audit_draws d WHERE way = 'random'"
-        " AND dataset IS NOT DISTINCT FROM ? AND depth IS NOT DISTINCT FROM ? AND answers = ?"
+        "SELECT action_id, question_id, depth FROM audit_draws d WHERE way = 'random'"
+        " AND dataset IS NOT DISTINCT FROM $dataset AND answers = $answers"
+        " AND ($each_depth OR depth IS NOT DISTINCT FROM $depth)"
         f" AND action_id NOT IN (SELECT action_id FROM labels WHERE {STANDS})"
-        " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > ?)"
-        " AND action_id NOT IN (SELECT unnest(?::BIGINT[])) ORDER BY draw_id LIMIT 1",
-        [scope.dataset, scope.depth, scope.answers, now, sorted(kept)],
+        " AND action_id NOT IN (SELECT action_id FROM audit_draws WHERE NOT met AND expires_at > $now)"
+        " AND action_id NOT IN (SELECT unnest($kept::BIGINT[])) ORDER BY draw_id LIMIT 1",
+        {**dataclasses.asdict(scope), "each_depth": each_depth, "now": now, "kept": sorted(kept)},
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return (row[0], row[1], dataclasses.replace(scope, depth=row[2])) if row else None
 
 
 def repeatable(cursor: Cursor, auditor: str, scope: Scope, gap: int) -> list[tuple[int, int, str]]:
@@ -285,7 +306,8 @@ def _scope_values(scope: Scope) -> Sequence[Any]:
 
 
 _LABELLED_DRAWS = (
-    f"SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE draw_id IS NOT NULL AND {STANDS}"
+    "SELECT draw_id FROM label_facts JOIN labels USING (client_uid) WHERE auditor = ?"
+    f" AND draw_id IS NOT NULL AND {STANDS}"
 )
 _SCOPE_COLUMNS = ("dataset", "depth", "answers")
 

@@ -85,6 +85,12 @@ class Fields:
         """A list of whole numbers; empty where it is missing."""
         return tuple(Fields({name: item}).integer(name) for item in self.items(name))
 
+    def numbers_of(self, name: str) -> frozenset[int] | None:
+        """A set of rows' numbers; None where it is missing."""
+        if self._values.get(name) is None:
+            return None
+        return frozenset(Fields({name: item}).integer(name, high=INT64) for item in self.items(name))
+
     def number_or_text(self, name: str) -> int | str:
         """A whole number or a text."""
         if isinstance(self._values.get(name), str):

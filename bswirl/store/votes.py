@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from typing import Any
 
-from bswirl.audit.records import Conflict
+from bswirl.audit.records import DECIDED, Conflict
 from bswirl.errors import InputError
 from bswirl.records import Label
 from bswirl.store.database import Cursor, utc_now
@@ -48,8 +47,8 @@ def vote(
     action_id: int | None = None,
     seen: bool = False,
 ) -> Label:
-    """Labels what was drawn. The first vote on a blind draw is blind, later ones come after the reveal;
-    with `seen`, it is not: the auditor had looked the judge up before.
+    """Labels what was drawn. An auditor's first vote on a step drawn blind is blind, later ones come after
+    the reveal; with `seen`, it is not: the auditor had looked the judge up before.
 
     The same client uid again gives the same label. Raises InputError where the draw is another auditor's, or
     of another action than `action_id`.
@@ -62,7 +61,7 @@ def vote(
         raise InputError(
             f"draw {draw_id} is of action {draw.action_id}", "name that action, or leave the draw out"
         )
-    first = not was_voted(writer.cursor, draw_id)
+    first = not was_voted(writer.cursor, draw)
     return set_label(
         writer,
         NewLabel(
@@ -82,9 +81,16 @@ def vote(
     )
 
 
-def was_voted(cursor: Cursor, draw_id: int) -> bool:
-    """Whether a draw ever got a vote, withdrawn or not: its judge was shown then."""
-    row = cursor.execute("SELECT count(*) FROM label_facts WHERE draw_id = ?", [draw_id]).fetchone()
+def was_voted(cursor: Cursor, draw: Draw) -> bool:
+    """Whether the auditor of a draw ever voted on its step, withdrawn or not: the judge was shown then.
+
+    A hidden repeat is shown as if for the first time, so only votes on it count.
+    """
+    row = cursor.execute(
+        "SELECT count(*) FROM label_facts f JOIN labels l USING (client_uid) WHERE l.question_id = ?"
+        " AND l.action_id = ? AND l.auditor = ? AND (f.draw_id = ? OR NOT ?)",
+        [draw.question_id, draw.action_id, draw.auditor, draw.draw_id, draw.repeats is not None],
+    ).fetchone()
     return bool(row and row[0])
 
 
@@ -109,11 +115,11 @@ def flag(
         shown = [
             draw for draw in open_draws(writer.cursor, auditor, utc_now()) if draw.action_id == action_id
         ]
-        new = NewLabel(client_uid, action_id, "skip", auditor, flagged=flagged, peer_uid=peer_uid)
-        return set_label(
-            writer,
-            dataclasses.replace(new, draw_id=shown[-1].draw_id, blind=shown[-1].blind) if shown else new,
-        )
+        facts: dict[str, Any] = {"client_uid": client_uid, "auditor": auditor, "value": "skip"}
+        facts |= {"flagged": flagged, "peer_uid": peer_uid}
+        if shown:
+            return vote(writer, shown[-1].draw_id, **facts)
+        return set_label(writer, NewLabel(action_id=action_id, **facts))
     return set_label(
         writer,
         NewLabel(
@@ -130,6 +136,23 @@ def flag(
             after_reveal=now.after_reveal,
         ),
     )
+
+
+def adjudicate(writer: StoreWriter, new: NewLabel, since: int) -> Label:
+    """Decides an action, after a look at its labels up to the number `since`.
+
+    The same client uid again gives the same label. Raises InputError where somebody decided it after that.
+    """
+    if known := label_by_uid(writer.cursor, new.client_uid):
+        return known
+    for label in labels_in_force(writer.cursor, _EVERY_LABEL, actions=[new.action_id]):
+        if label.adjudicates and label.value in DECIDED and (label.label_id or 0) > since:
+            raise InputError(
+                f"{label.auditor} decided {label.value} on action {new.action_id} meanwhile",
+                f"see why with `bswirl audit show {new.action_id}`; "
+                "`bswirl audit adjudicate` decides over it",
+            )
+    return set_label(writer, new)
 
 
 def draw_of(cursor: Cursor, label: Label) -> Draw | None:

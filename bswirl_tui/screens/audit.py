@@ -33,12 +33,12 @@ from bswirl_tui.state import AppState
 from bswirl_tui.text import Paragraph, clean
 from bswirl_tui.themes import palette
 from bswirl_tui.troubles import when_free
-from bswirl_tui.votes_cast import Entry, QueueOptions
+from bswirl_tui.votes_cast import QueueOptions
 from bswirl_tui.widgets.bars import KeyBar, Rule, StatusBar
 from bswirl_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
-    from bswirl.audit.records import AuditPosition
+    from bswirl.audit.records import AuditItem, AuditPosition
     from bswirl_tui.app import BswirlApp
 
 LOOKS = 4  # in the time for which a step is reserved: whether it is to be reserved anew
@@ -290,28 +290,27 @@ class AuditScreen(AuditEntry, SubScreen):
     # elsewhere
 
     def action_audit_tree(self) -> None:
-        """The step among its siblings. Before a blind vote that would give the judge away."""
-        item, entry = self.sitting.shown, self.sitting.looked_at
+        """The step among its siblings. Before blind votes on the question that would give the judge away."""
+        item = self.sitting.shown
         if item is None:
             return
-        if entry is not None or not item.blind or item.revealed or item.draw_id in self.sitting.seen:
-            self._open_tree(entry)
+        if not self.sitting.gives_away(item.detail.question.address):
+            self._open_tree(item)
             return
 
         def answered(yes: bool | None) -> None:
-            here = self.sitting.shown
-            if yes and here is not None and self.sitting.is_at(item):
-                self.sitting.seen.add(here.draw_id)
-                self._open_tree(None)
+            if yes and self.sitting.is_at(item):
+                self._open_tree(item)
 
-        words = "The tree shows the judge's verdict. Your vote on this step will not count as blind."
+        words = "The tree shows the judge's verdicts. Your votes on this question will not count as blind."
         self.app.push_screen(Confirm("Look before you vote?", words), answered)
 
-    def _open_tree(self, entry: Entry | None) -> None:
-        item = entry.item if entry is not None else self.sitting.shown
-        if item is not None:
-            detail = item.detail
-            self.bswirl.show_in_tree(detail.question.question_id, detail.action.action_id)
+    def _open_tree(self, item: AuditItem) -> None:
+        """Opens it where it is on record that it was looked at, whatever happens next."""
+        question = item.detail.question
+        self.sitting.seen.add(question.address)
+        self.bswirl.reattaching.see_tree(question.address)
+        self.bswirl.show_in_tree(question.question_id, item.detail.action.action_id)
 
     def action_audit_order(self) -> None:
         self.choose_order()
@@ -351,6 +350,7 @@ def new_sitting(app: BswirlApp, options: QueueOptions, position: AuditPosition) 
         changed=app.sitting_changed,
         failed=lambda error: when_free(app, lambda: ask_unsent(app, error)),
         said=app.warn,
+        seen=app.reattaching.trees_seen,
     )
 
 

@@ -199,16 +199,20 @@ class ConflictsScreen(SubScreen):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self._adjudicate(conflict.action_id, value, reason or None)
+                self._adjudicate(conflict, value, reason or None)
 
         title = f"Action {conflict.action_id} is {WORDS[value]}. Why?"
         self.app.push_screen(Ask(title, conflict.text[:400], placeholder="a reason, or none"), answered)
 
-    def _adjudicate(self, action_id: int, value: str, reason: str | None) -> None:
-        client_uid = str(uuid.uuid4())
+    def _adjudicate(self, conflict: Conflict, value: str, reason: str | None) -> None:
+        """Not over a decision that came after this conflict was shown."""
+        client_uid, action_id = str(uuid.uuid4()), conflict.action_id
+        newest = max(label.label_id or 0 for label in conflict.votes)
 
         def work(client: Client) -> tuple[Label, list[Conflict]]:
-            label = client.audit_adjudicate(action_id, value, reason=reason, client_uid=client_uid)
+            label = client.audit_adjudicate(
+                action_id, value, reason=reason, since=newest, client_uid=client_uid
+            )
             return label, client.audit_conflicts()
 
         def done(found: tuple[Label, list[Conflict]]) -> None:

@@ -323,6 +323,22 @@ class TestAuditors:
         assert (final.agreement.n, final.agreement.agreement.value) == (2, 1)
         assert (blind.agreement.n, blind.agreement.agreement.value) == (1, 0)
 
+    def test_a_repeat_is_no_blind_vote(self) -> None:
+        """Its auditor saw the judge at the first showing; how consistent they are it does tell."""
+        first = vote(1, "0", newest=False)
+        items = [
+            item(1, 1.0, (1, 1.0), votes=(first, vote(2, "1", repeats="u1"), vote(3, "1", "bob"))),
+            item(2, 1.0, (1, 1.0), votes=(vote(4, "1", blind=False), vote(5, "1", repeats="u4"))),
+        ]
+        found = make_report(record(*items), votes="blind")
+        assert (found.labelled, found.drawn.conflict, found.drawn.waiting) == (0, 1, 1)
+        (pair,) = found.pairs
+        assert (pair.agreement.n, pair.agreement.agreement.value) == (1, 0)
+        assert [(one.auditor, one.reveals) for one in found.reveals] == [("ann", 1), ("bob", 1)]
+        (ann,) = found.consistency
+        assert (ann.agreement.n, ann.agreement.agreement.value) == (2, 0.5)
+        assert make_report(record(*items)).drawn.open == 1
+
     def test_consistency_is_not_the_judges_doing(self) -> None:
         """A vote that the reveal turned counts as it was before; where none was decided then, not at all."""
         late = {"after_reveal": True, "blind": False, "newest": False}

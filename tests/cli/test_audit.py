@@ -254,6 +254,12 @@ class TestConflicts:
         ]
         assert "kim 0 (sum), lee 1" in judged("audit", "conflicts").out
         assert "adjudicated 0; reward 0" in judged("--as", "max", "audit", "adjudicate", 1, "0").err
+        said = [line.split() for line in judged("audit", "show", 1).out.splitlines() if "label by" in line]
+        assert [words[2:] for words in said] == [
+            ["max", "0", "(adjudicates)"],
+            ["lee", "1"],
+            ["kim", "0", "sum"],
+        ]
         assert judged("audit", "conflicts", "--json").json == {"conflicts": []}
         assert actions_of(judged)[1]["reward"] == 0.0
 

@@ -18,6 +18,7 @@ from bswirl.audit.records import AuditItem, Scope, hidden
 from bswirl.audit.report import make_report
 from bswirl.audit.sampling import REPEAT_GAP, Inclusion
 from bswirl.audit.stakes import PRIOR_WRONG, signal_change
+from bswirl.owner.audit import _item
 from bswirl.owner.drawing import Drawing
 from bswirl.records import ActionDetail, Label
 from bswirl.store.database import utc_now
@@ -193,6 +194,44 @@ class TestRandomDraws:
         desk.kit.feed(desk.kit.run("judge", 9), verdict(late, 1.0, "model"))
         assert sum(kind.actions for kind in desk.queue.judged(desk.kit.cursor)) == ACTIONS + 1
         assert make_report(desk.record()).rows[0].left == ACTIONS - 2
+
+    def test_a_list_that_is_older_than_some_draws(self, desk: Desk) -> None:
+        """What was drawn from a newer list of that depth is none of it: as many remain as could be drawn."""
+        first = [row[0] for row in desk.kit.all("SELECT action_id FROM actions WHERE depth = 1")]
+        desk.vote(desk.next(order="depth"))  # lists every depth
+        desk.kit.feed(1, branches(1, 0, 1, *(f"late {n}" for n in range(20)), first=5))
+        late = desk.kit.all("SELECT action_id FROM actions WHERE text LIKE 'late %'")
+        desk.kit.feed(desk.kit.run("judge", 3), *(verdict(number, 1.0, "model") for (number,) in late))
+        deep = Scope(depth=1)
+        newer = [desk.next(order="depth", scope=deep) for _ in range(len(first) - 2)]
+        assert newer[0].remaining == len(first) + 20 - 1
+        assert {draw.action_id for draw in newer} - set(first)
+        for draw in newer:
+            desk.vote(draw)
+        gone = {number for (number,) in desk.kit.all("SELECT action_id FROM audit_draws WHERE depth = 1")}
+        for _ in range(200):
+            draw = desk.next(order="depth")
+            desk.vote(draw)
+            if draw.scope == deep:
+                break
+        assert draw.remaining == len(set(first) - gone) > 1
+        assert draw.action_id in set(first) - gone
+        assert desk.record().turns[-1].mark < newer[0].mark  # type: ignore[operator]
+
+    def test_what_waits_in_a_depth_that_is_wholly_drawn_comes_again(self, desk: Desk) -> None:
+        """By depth, and as a random draw; before anything new is drawn."""
+        deep = Scope(depth=1)
+        for _ in range(ACTIONS // STEPS - 1):
+            desk.vote(desk.next(order="depth", scope=deep))
+        waiting = desk.next(order="depth", scope=deep, reserve=timedelta(0))
+        assert waiting.remaining == 1
+        again = desk.next("bob", "depth")
+        assert (again.action_id, again.way, again.scope, again.again) == (
+            waiting.action_id,
+            "random",
+            deep,
+            True,
+        )
 
     def test_a_labelled_step_is_met_and_another_is_shown(self, desk: Desk) -> None:
         """With all but one labelled: the draw counts, and what is shown is no part of the sample."""
@@ -405,6 +444,30 @@ class TestVotes:
         assert [one.draw_id for one in open_draws(desk.kit.cursor, "ann", utc_now())] == [draw.draw_id]
         desk.vote(draw, "0")
         assert reveal_meter(desk.kit.cursor, "ann")[:2] == (0, 0)
+
+    @pytest.mark.parametrize("how", ["1", "flag"])
+    def test_a_step_drawn_anew_is_not_blind_to_who_saw_its_judge(self, desk: Desk, how: str) -> None:
+        """Its vote was taken back and its reservation is over; to another auditor it is blind."""
+        draw = desk.next(reserve=timedelta(0))
+        desk.vote(draw, "1")
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        desk.queue._read(desk.request(), since=math.inf)
+        again = desk.next("ann", reserve=timedelta(0))
+        assert (again.action_id, again.blind) == (draw.action_id, True)
+        assert again.draw_id != draw.draw_id
+        assert _item(desk.kit.cursor, again).revealed
+        if how == "1":
+            label = desk.vote(again, "1")
+        else:
+            facts = {"client_uid": str(uuid.uuid4()), "auditor": "ann", "flagged": True}
+            label = desk.writer.write(lambda store: flag(store, again.action_id, **facts))
+        assert (label.draw_id, label.blind, label.after_reveal) == (again.draw_id, False, True)
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        desk.queue._read(desk.request(), since=math.inf)
+        others = desk.next("bob")
+        assert others.action_id == draw.action_id
+        assert not _item(desk.kit.cursor, others).revealed
+        assert desk.vote(others, "1").blind
 
     def test_a_blind_step_is_read_as_if_nobody_had_said_anything(self, desk: Desk) -> None:
         """What is read for a blind step is what would be left of all that is known of it."""

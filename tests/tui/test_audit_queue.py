@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,11 @@ from bswirl.project import Project
 from bswirl.records import Label
 from bswirl.settings.audit import DEFAULT_REASONS
 from bswirl_tui.app import BswirlApp
-from bswirl_tui.audit_text import agreement_words
+from bswirl_tui.audit_text import ORDERS, agreement_words
+from bswirl_tui.memory import Memory
 from bswirl_tui.screens.audit import AuditScreen
 from bswirl_tui.screens.audit_setup import AuditSetup, Unsent
-from bswirl_tui.screens.dialogs import Confirm
+from bswirl_tui.screens.dialogs import ChoiceList, Confirm
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.reader import Reader
 from bswirl_tui.sitting import Sitting
@@ -62,6 +64,19 @@ def record(client: Client) -> list[tuple[int, str]]:
 
 async def begin(pilot: Pilot[Any]) -> None:
     await press(pilot, "a", "enter")
+    queue(pilot)
+
+
+async def begin_question_by_question(pilot: Pilot[Any]) -> None:
+    """In an order in which siblings follow each other, and nothing is mixed in."""
+    await press(pilot, "a")
+    setup = pilot.app.screen
+    assert isinstance(setup, AuditSetup)
+    setup.query_one(ChoiceList).place_cursor(list(ORDERS).index("unaudited"))
+    for field in setup.fields:
+        if field.option.name in ("slice", "repeats"):
+            field.fill("0")
+    await press(pilot, "enter")
     queue(pilot)
 
 
@@ -361,7 +376,7 @@ class TestBlind:
     async def test_a_look_at_the_tree_is_asked_for_and_recorded(self, project: Project, bob: Client) -> None:
         """Before the vote; and `a` leads back to the same step."""
         async with opened(project) as pilot:
-            await begin(pilot)
+            await begin_question_by_question(pilot)
             first = action_here(pilot)
             await press(pilot, "o")
             assert isinstance(pilot.app.screen, Confirm)
@@ -371,8 +386,34 @@ class TestBlind:
             assert main_screen(pilot).comparing
             await press(pilot, "a")
             assert action_here(pilot) == first
-            await press(pilot, "1", "1")
-        assert [(one.value, one.blind) for one in reversed(bob.labels())] == [("1", False), ("1", True)]
+            await press(pilot, *"1" * len(bob.tree("shop:q00").actions))
+        assert 2 < sum(not one.blind for one in bob.labels()) == len(bob.tree("shop:q00").actions) - 1
+        assert bob.labels()[0].blind
+
+    async def test_a_look_back_at_a_tree_is_asked_for_where_its_steps_wait(
+        self, project: Project, bob: Client, tmp_path: Path
+    ) -> None:
+        """What it shows of them is on record, so that a new start takes no vote on them for a blind one."""
+        memory = Memory(project.root, tmp_path)
+        for start in range(2):
+            app = BswirlApp(project, "alice", memory=memory, tour=False)
+            async with app.run_test(size=NARROW) as pilot:
+                await settled(pilot)
+                if start == 0:
+                    await begin_question_by_question(pilot)
+                    await press(pilot, "1", "c", "o")
+                    assert isinstance(pilot.app.screen, Confirm)
+                    await press(pilot, "n")
+                    assert memory.trees_seen() == set()
+                    await press(pilot, "o", "y")
+                    assert isinstance(pilot.app.screen, MainScreen)
+                    assert memory.trees_seen() == {"shop:q00"}
+                else:
+                    await until(pilot, lambda: main_screen(pilot).tree_view.outline is not None)
+                    if not isinstance(pilot.app.screen, AuditScreen):
+                        await press(pilot, "a")
+                    await press(pilot, "0", "1")
+        assert [one.blind for one in reversed(bob.labels())] == [True, False, False]
 
     async def test_a_label_on_the_step_asked_is_its_vote(self, project: Project, bob: Client) -> None:
         """With what was keyed for it; the audit goes on. Undone in the tree, it is no vote any more."""

@@ -251,6 +251,23 @@ class TestConflicts:
         )
         assert bob.action(2).action.human_reward == 1.0
 
+    async def test_a_decision_that_came_while_one_was_asked_why_stands(
+        self, project: Project, bob: Client
+    ) -> None:
+        """It is said who decided what; nobody overrules what they have not seen."""
+        with connect(project, auditor="ann") as ann:
+            ann.set_label(2, "1")
+        bob.set_label(2, "0")
+        async with opened(project, NARROW) as pilot:
+            await press(pilot, "C", "0")
+            assert "Why?" in shown(pilot)
+            bob.audit_adjudicate(2, "1")
+            await press(pilot, "enter")
+            assert "bob decided 1 on action 2 meanwhile" in shown(pilot)
+            await press(pilot, "escape")
+            await until(pilot, lambda: "No conflict is open." in shown(pilot))
+        assert [(label.auditor, label.value) for label in bob.labels() if label.adjudicates] == [("bob", "1")]
+
     async def test_what_others_label_appears(self, project: Project, bob: Client) -> None:
         """Without a key, also while a step is read; enter goes into the tree."""
         async with opened(project, WIDE) as pilot:

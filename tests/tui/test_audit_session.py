@@ -5,6 +5,7 @@ BSWIRL_LONG_AUDIT=1 makes it an hour's work: 300 votes.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from bswirl.client import Client, connect
 from bswirl.project import Project
 from bswirl.records import Label
 from bswirl.settings.audit import DEFAULT_REASONS
+from bswirl_tui.steps_ahead import AHEAD
 from tests.tui import content
 from tests.tui.terminal import Pty, Terminal
 from tests.tui.tmux import TMUX, Tmux
@@ -37,9 +39,9 @@ class Script:
     standing: list[Row] = field(default_factory=list)  # votes that can be taken back
     undone: list[Row] = field(default_factory=list)  # whose steps are shown again, the newest first
 
-    def keys(self) -> bytes:
+    def keys(self, *, undo: bool = True) -> bytes:
         """The keys of one vote, with a note, a flag or an undo now and then."""
-        if self.standing and self.rng.random() < 0.15:
+        if self.standing and self.rng.random() < 0.15 and undo:
             self.undone.append(self.standing.pop())
             self.rows.append(("withdrawn", None, False))
             return b"\x7f"
@@ -87,13 +89,32 @@ def open_queue(terminal: Pty, *, again: bool = False) -> None:
         terminal.wait_for(b"enter begins")
         terminal.press(b"\r")
     terminal.wait_for(b"to judge")
-    while terminal.read(0.7):  # steps are fetched ahead; keys without a step on screen are not taken
-        pass
+
+
+def wait_for_steps(client: Client, terminal: Pty) -> None:
+    """Until as many were fetched ahead as ever are: new ones come only behind those that were left before."""
+    end = time.monotonic() + 20
+    while True:
+        lines = client.project.draws_file.read_bytes().splitlines()
+        draws = {line["draw_id"] for line in map(json.loads, lines) if not line["met"]}
+        rows = rows_of(client)
+        gone = {label.withdraws for label in rows}
+        labelled = {label.draw_id for label in rows if label.client_uid not in gone}
+        if len(draws - labelled) > AHEAD:
+            return
+        assert time.monotonic() < end, len(draws - labelled)
+        terminal.read(0.05)
 
 
 def type_votes(terminal: Pty, script: Script, count: int, bob: Client) -> None:
-    """As fast as steps come: at most one vote ahead of the record."""
-    for _ in range(count):
+    """As fast as steps come: at most one vote ahead of the record, once there are steps to go on with.
+
+    Keys without a step on screen are not taken.
+    """
+    terminal.press(script.keys(undo=False))
+    wait_for_rows(bob, terminal, len(script.rows))
+    wait_for_steps(bob, terminal)
+    for _ in range(count - 1):
         terminal.press(script.keys())
         wait_for_rows(bob, terminal, len(script.rows) - 1)
 
@@ -181,7 +202,7 @@ class TestSession:
                 terminal.read(0.05)
                 terminal.kill(signal.SIGKILL)
                 terminal.ended()
-            time.sleep(0.5)
+            bob.stop_owner()  # which ends when it has answered
             found = rows_of(bob)
             assert [(label.value, label.reason, label.flagged) for label in found] == script.rows[
                 : len(found)

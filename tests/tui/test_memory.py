@@ -104,6 +104,18 @@ class TestPlace:
         found = [Memory(Path("/a"), tmp_path, auditor=name).place() for name in names]
         assert [place and place.key for place in found] == [0, 1, 2]
 
+    def test_trees_that_were_seen_are_kept_beside_each_other(self, tmp_path: Path) -> None:
+        """By two apps at once, and where the last line was cut off."""
+        first, second = (Memory(Path("/a"), tmp_path, auditor="bob") for _ in range(2))
+        assert first.trees_seen() == set()
+        first.see_tree("a:1")
+        second.see_tree("a:2\n")
+        assert first.trees_seen() == {"a:1", "a:2\n"}
+        with next((tmp_path / "places").glob("*.seen")).open("a") as file:
+            file.write('"a:3')
+        assert first.trees_seen() >= {"a:1", "a:2\n"}
+        assert Memory(Path("/a"), tmp_path, auditor="carol").trees_seen() == set()
+
     def test_a_dropped_line(self, project: Project, tmp_path: Path) -> None:
         """In a real terminal: the line drops, and the next session shows the same question."""
         state = {"XDG_STATE_HOME": str(tmp_path / "state")}

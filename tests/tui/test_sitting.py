@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from bswirl.errors import BswirlError, InputError
 from bswirl.owner import audit, audit_queue, drawing, methods_write
+from bswirl.owner.keeping import Keeping
 from bswirl.store.database import utc_now
 from bswirl.store.fields import Fields
 from bswirl_tui import steps_ahead
@@ -326,6 +328,83 @@ def test_the_line_above_gives_up_what_matters_least_where_it_is_short() -> None:
         assert "by two" in narrow
         assert "flagged" in narrow
         assert "an hour" not in narrow
+
+
+@pytest.mark.parametrize("order", ["random", "unaudited", "depth"])
+def test_the_step_on_screen_comes_back_however_often_the_line_is_lost(
+    order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After votes, undo and lost replies, with votes still on their way, and where the owner died as well."""
+    rng = random.Random(order)
+    monkeypatch.setattr(audit, "_rng", random.Random(order))
+    with two_people(rng) as (kit, owner, (person, _)):
+        options = QueueOptions(order, overlap=0.3, repeats=0.2)
+        person.begin(options)
+        came_back = 0
+        for _ in range(15):
+            for _ in range(rng.randint(0, 12)):
+                what = rng.choices(("deliver", "vote", "undo", "owner"), (20, 8, 1, 1))[0]
+                if what == "deliver" and person.waiting:
+                    person.go_on()
+                    person.deliver()
+                elif what == "vote":
+                    person.key("vote")
+                elif what == "undo" and person.sitting._casts:
+                    person.undo()
+                    person.settle()
+                elif what == "owner":
+                    owner.audit_queue.held.clear()
+                    owner.audit_queue.keeping = Keeping()
+            sitting, voted = person.sitting, {uid for (uid,) in kit.all("SELECT client_uid FROM labels")}
+            lost = (entry.item for entry in sitting.entries if entry.casts[0].client_uid not in voted)
+            here = next(lost, sitting.current)
+            owner.audit_queue.held.clear()  # the app is killed: what waits is lost
+            person.begin(options)
+            if here is not None:
+                came_back += 1
+                assert person.sitting.current is not None
+                assert person.sitting.is_at(here)
+        assert came_back > 10
+        person.settle()
+        assert len({item.draw_id for item in person.sitting._waiting}) == len(person.sitting._waiting)
+
+
+def test_what_was_fetched_comes_before_anything_new() -> None:
+    """What earlier sittings left, and what was not reserved any more when its turn came."""
+    with two_people(random.Random(1)) as (_, owner, (person, _)):
+        options = QueueOptions("random", slice=0, repeats=0)
+        person.begin(options)
+        person.settle()
+        drawn = [item.draw_id for item in person.sitting._waiting]
+        for _ in range(3):
+            person.sitting.vote("1")
+            person.settle()
+            owner.audit_queue.held.clear()
+            person.begin(options)
+            person.settle()
+        waiting = [item.draw_id for item in person.sitting._waiting]
+        assert waiting[:3] == drawn[3:]
+        assert len(waiting) == steps_ahead.AHEAD + 1
+        for one in person.sitting._ahead:
+            one.at = -math.inf
+        person.sitting.vote("1")
+        person.settle()
+        assert [item.draw_id for item in person.sitting._waiting][: len(waiting) - 1] == waiting[1:]
+
+
+def test_steps_of_an_order_that_was_left_do_not_come_in_another() -> None:
+    with two_people(random.Random(1)) as (_, owner, (person, _)):
+        person.begin(QueueOptions("unaudited", slice=0, repeats=0))
+        person.settle()
+        person.sitting.reorder(QueueOptions("random", repeats=0))
+        person.sitting.vote("1")
+        person.settle()
+        here = person.sitting.current
+        assert here is not None
+        assert {item.order for item in person.sitting._waiting} == {"random"}
+        owner.audit_queue.held.clear()
+        person.begin(QueueOptions("random", repeats=0))
+        assert person.sitting.current == here
 
 
 def come_back_after_an_hour(person: Person, owner: Any, monkeypatch: pytest.MonkeyPatch) -> Sitting:

@@ -21,6 +21,12 @@ from bswirl_tui.screens.dialogs import Ask, Problem
 from tests.tui.driving import NARROW, main_screen, opened, press, says, until
 
 
+@pytest.fixture(autouse=True)
+def _no_key_is_held_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the machine takes; the test of what becomes of such keys sets its own time."""
+    monkeypatch.setattr(typing_order, "HELD_SECONDS", 300.0)
+
+
 def burst(pilot: Pilot[Any], keys: str) -> None:
     """All at once."""
     driver = pilot.app._driver
