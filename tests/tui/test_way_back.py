@@ -15,6 +15,7 @@ from bswirl_tui.screens.audit_report import AuditReportScreen, CellItems, CellSc
 from bswirl_tui.screens.comparison import ComparisonScreen, PairScreen
 from bswirl_tui.screens.conflicts import ConflictRows, ConflictsScreen
 from bswirl_tui.screens.curves import CurvesScreen
+from bswirl_tui.screens.dialogs import Confirm
 from bswirl_tui.screens.main import MainScreen
 from bswirl_tui.screens.moved import MovedList
 from bswirl_tui.visits import Visit, Visits
@@ -110,6 +111,8 @@ class TestLists:
         """At the same step, whose time in sight goes on; the key that opens the queue leads there, too."""
         async with opened(project, size) as pilot:
             await press(pilot, "a", "enter", "1", "c", "o")
+            if isinstance(pilot.app.screen, Confirm):  # where steps of that question wait to be judged
+                await press(pilot, "y")
             assert "esc back to the audit" in says(pilot)
             await press(pilot, back)
             queue = pilot.app.screen
