@@ -74,7 +74,7 @@ class TestFields:
     async def test_next_field_of_all_that_were_shown_just_now(self, shared: Project) -> None:
         """Keys that arrive together: nothing has been laid out between them."""
         async with opened(shared, NARROW) as pilot:
-            await press(pilot, "x", "j")
+            await press(pilot, "x", "u")
             screen = form(pilot)
             screen.action_form_advanced()
             passed = []
