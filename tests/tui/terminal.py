@@ -18,6 +18,7 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
+SURROUNDINGS = {"NO_COLOR", "TMUX", "STY"}  # of whoever runs the tests
 
 
 class Pty:
@@ -109,6 +110,6 @@ def command_for(project: Path, runner: Sequence[str], options: Sequence[str]) ->
 
 def variables_for(project: Path) -> dict[str, str]:
     """The environment for it: this source, and a memory beside the project."""
-    keep = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    keep = {name: value for name, value in os.environ.items() if name not in SURROUNDINGS}
     keep |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
     return keep | {"XDG_STATE_HOME": str(project.parent / "state")}

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from textual import events
+from textual import constants, events
 
 from bswirl.client import Client, connect
 from bswirl.errors import UsageError
@@ -103,9 +103,8 @@ def parsed(sent: str) -> list[str]:
     """The keys that the app takes it for, once nothing more comes."""
     parser = EscapeFirst()
     found = [*parser.feed(sent)]
-    while not found:
-        time.sleep(0.02)  # it waits for what could still belong to it
-        found += parser.tick()
+    time.sleep(2 * constants.ESCAPE_DELAY)  # it waits for what could still belong to it
+    found += parser.tick()
     return [event.key for event in found if isinstance(event, events.Key)]
 
 
@@ -128,6 +127,27 @@ class TestEscape:
     def test_it_is_never_alt(self, key: str) -> None:
         """Whatever comes with it."""
         assert parsed("\x1b" + key) == ["escape", *parsed(key)]
+
+    @pytest.mark.parametrize(
+        ("sent", "keys"),
+        [
+            ("\x1bj\x1b[B", ["escape", "j", "down"]),
+            ("\x1bj\x1b", ["escape", "j", "escape"]),
+            ("\x1b" + "j" * 40, ["escape", *"j" * 40]),
+            ("\x1b[", ["escape", "left_square_bracket"]),
+        ],
+        ids=["an arrow", "Escape", "much", "what begins an arrow"],
+    )
+    def test_what_follows_behind(self, sent: str, keys: list[str]) -> None:
+        """It is what it would be by itself."""
+        assert parsed(sent) == keys
+
+    @pytest.mark.parametrize(
+        ("sent", "key"), [("\x1b\x7f", "ctrl+w"), ("\x1bf", "ctrl+right"), ("\x1b\t", "shift+tab")]
+    )
+    def test_keys_for_words_stay(self, sent: str, key: str) -> None:
+        """Alt and Backspace in a field deletes a word; it must not leave the field and undo a label."""
+        assert parsed(sent) == [key]
 
     def test_unless_the_settings_ask_for_alt(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A key of one's own."""
