@@ -137,7 +137,7 @@ class _Worker(threading.Thread):
     def _connected(self) -> Client:
         if self._client is None:
             self._client = self._link.connect()
-            self._link.reads_from(self._client.owner)
+            self._link.reads_from(self.name, self._client.owner)
         return self._client
 
     def _carry_out(self, job: _Job) -> None:
@@ -165,7 +165,7 @@ class Link:
         self._open = 0
         self._counting = threading.Lock()
         self._listener: threading.Thread | None = None
-        self._read_from: list[Mapping[str, Any]] = []
+        self._read_from: dict[str, Mapping[str, Any]] = {}  # by worker, until changes are listened to
 
     @property
     def idle(self) -> bool:
@@ -181,9 +181,9 @@ class Link:
         self._listener = threading.Thread(target=self._listen, name="bswirl-events", daemon=True)
         self._listener.start()
 
-    def reads_from(self, owner: Mapping[str, Any]) -> None:
+    def reads_from(self, worker: str, owner: Mapping[str, Any]) -> None:
         """Notes how far the owner was, as it said at hello, when a worker began to read."""
-        self._read_from.append(owner)
+        self._read_from[worker] = owner
 
     def stop(self) -> None:
         """Ends every thread; what was asked and not answered is dropped."""
@@ -274,7 +274,8 @@ class Link:
         match event.get("event"):
             case "connected":
                 self._app.post_message(LinkChanged(True))
-                for read in tuple(self._read_from):
+                begun, self._read_from = self._read_from, {}
+                for read in begun.values():
                     if missed := ProjectChanged.between(read, event):
                         self._app.post_message(missed)
             case "disconnected":

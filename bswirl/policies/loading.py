@@ -7,6 +7,8 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import partial, wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +99,9 @@ def fetch_from_hub(name: str, log: Callable[[str], None] | None = None) -> Path:
 
 def merge_adapter(model: Any, folder: str) -> Any:
     """`model` with the PEFT adapter in `folder` added into its weights, in the weights' own dtype."""
-    from peft import PeftModel
-
     with reading(folder):
-        return PeftModel.from_pretrained(model, folder).merge_and_unload(progressbar=False)
+        peft = import_peft()
+        return peft.PeftModel.from_pretrained(model, folder).merge_and_unload(progressbar=False)
 
 
 def quantise_nf4(model: Any, dtype: torch.dtype) -> Any:
@@ -144,10 +145,49 @@ def keep_gradients(model: Any) -> None:
 def import_bitsandbytes() -> Any:
     """bitsandbytes, or a BswirlError that says how to get it."""
     try:
-        import bitsandbytes
+        with _compiled_when_called():
+            import bitsandbytes
     except ModuleNotFoundError as error:
         raise missing_extra(error) from error
     return bitsandbytes
+
+
+def import_peft() -> Any:
+    """PEFT, with bitsandbytes, which it imports where that is installed. Raises ModuleNotFoundError."""
+    if find_spec("bitsandbytes") is not None:
+        import_bitsandbytes()
+    import peft
+
+    return peft
+
+
+@contextmanager
+def _compiled_when_called() -> Iterator[None]:
+    """What is imported has its functions compiled when they are first called.
+
+    bitsandbytes compiles its plain versions on import, for which torch's compilers are imported: more than a
+    second of every start, also where nothing is in 4 bits.
+    """
+
+    def later(function: Any = None, **options: Any) -> Any:
+        if function is None:
+            return partial(later, **options)
+        compiled: list[Any] = []
+
+        @wraps(function)
+        def call(*given: Any, **named: Any) -> Any:
+            if not compiled:
+                compiled.append(at_once(function, **options))
+            return compiled[0](*given, **named)
+
+        return call
+
+    at_once = torch.compile
+    torch.compile = later  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.compile = at_once
 
 
 @contextmanager

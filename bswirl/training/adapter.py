@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from bswirl.errors import UsageError
-from bswirl.policies.loading import quiet
+from bswirl.policies.loading import import_peft, quiet
 from bswirl.runs.folder import sync_folder
 from bswirl.training.checkpoints import sync_file
 from bswirl.training.settings import TrainSettings
@@ -33,7 +33,7 @@ def attach_adapter(base: Any, settings: TrainSettings, base_name: str) -> Any:
     """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which PEFT imports; it advises on import
     with quiet():
-        from peft import LoraConfig, get_peft_model
+        peft = import_peft()
 
     base.requires_grad_(False)
     targets: str | list[str] = list(settings.lora_targets)
@@ -41,7 +41,7 @@ def attach_adapter(base: Any, settings: TrainSettings, base_name: str) -> Any:
         targets = "all-linear"
     else:
         _check_targets(base, settings.lora_targets)
-    config = LoraConfig(
+    config = peft.LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
@@ -49,7 +49,7 @@ def attach_adapter(base: Any, settings: TrainSettings, base_name: str) -> Any:
         task_type="CAUSAL_LM",
     )
     with quiet():
-        model = get_peft_model(base, config).eval()
+        model = peft.get_peft_model(base, config).eval()
     config.base_model_name_or_path = base_name
     return model
 

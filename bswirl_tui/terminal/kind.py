@@ -14,8 +14,14 @@ def multiplexer(environment: MutableMapping[str, str]) -> str:
 
 
 def takes_mouse(environment: MutableMapping[str, str]) -> bool:
-    """Whether the mouse can be asked for: GNU screen then keeps Escape back until another key comes."""
-    return multiplexer(environment) != "screen"
+    """Whether the mouse can be asked for: GNU screen then keeps Escape back until another key comes.
+
+    `screen-256color` is what tmux calls itself too, of which nothing else is known at the far end of SSH.
+    """
+    term = environment.get("TERM", "")
+    in_tmux = bool(environment.get("TMUX"))
+    in_screen = term.startswith("screen.") or (not in_tmux and ("STY" in environment or term == "screen"))
+    return not in_screen
 
 
 def drop_unfit_colours(environment: MutableMapping[str, str]) -> None:

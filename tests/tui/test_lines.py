@@ -19,7 +19,7 @@ from rich.color import Color
 from bswirl.project import Project
 from bswirl_tui import themes
 from bswirl_tui.app import BswirlApp
-from bswirl_tui.terminal.kind import drop_unfit_colours, multiplexer
+from bswirl_tui.terminal.kind import drop_unfit_colours, multiplexer, takes_mouse
 from bswirl_tui.terminal.plain_ascii import to_ascii
 from tests.tui.driving import opened, press
 from tests.tui.terminal import ROOT, Terminal
@@ -85,6 +85,21 @@ class TestMultiplexers:
         environment["COLORTERM"] = "truecolor"
         drop_unfit_colours(environment)
         assert ("COLORTERM" in environment) == (inside != "screen")
+
+    @pytest.mark.parametrize(
+        ("environment", "taken"),
+        [
+            ({"TERM": "screen.xterm-256color", "STY": "1.pts"}, False),
+            ({"TERM": "screen", "STY": "1.pts"}, False),
+            ({"TERM": "screen.tmux-256color", "STY": "1.pts", "TMUX": "x"}, False),  # screen inside tmux
+            ({"TERM": "screen", "TMUX": "x", "STY": "y"}, True),
+            ({"TERM": "screen-256color"}, True),  # by SSH from inside tmux, or from inside screen
+            ({"TERM": "xterm-256color"}, True),
+        ],
+    )
+    def test_mouse(self, environment: dict[str, str], taken: bool) -> None:
+        """It is left alone only where Escape would be held back for it."""
+        assert takes_mouse(environment) == taken
 
     @pytest.mark.parametrize(
         ("term", "codes"), [("screen-256color", {38, 48, 5}), ("screen", set()), ("linux", set())]
