@@ -6,7 +6,10 @@ import gc
 import os
 import signal
 import threading
+from collections import deque
+from itertools import groupby
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when a test first imports torch
@@ -20,6 +23,20 @@ settings.load_profile("bswirl")
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the app, which wait much, stand between those that compute: cores are in use to the end."""
+    modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    waiting = deque(tests for tests in modules if "tui" in tests[0].path.parts)
+    computing = [tests for tests in modules if "tui" not in tests[0].path.parts]
+    share = len(waiting) / max(1, len(computing))
+    mixed: list[pytest.Item] = []
+    for place, tests in enumerate(computing, start=1):
+        mixed += tests
+        while waiting and len(waiting) > (len(computing) - place) * share:
+            mixed += waiting.popleft()
+    items[:] = mixed + [item for tests in waiting for item in tests]
 
 
 def pytest_collection_finish() -> None:
