@@ -37,6 +37,7 @@ class StepsAhead:
         changed: Callable[[], None],
         now: Callable[[], float],
         seen: Collection[str],
+        keep_seen: Callable[[str], None],
     ) -> None:
         self.options = options
         self.current: AuditItem | None = None  # the step to judge
@@ -44,6 +45,7 @@ class StepsAhead:
         self.problem: BswirlError | None = None  # why no step came
         self.draft = NOTHING_KEPT  # of the vote to come
         self.seen = set(seen)  # addresses of questions whose tree was opened: their judges were in sight
+        self._keep_seen = keep_seen
         self.clock = Clock(now)
         self.began: float | None = None  # when the first step was shown
         self._ask = ask
@@ -116,6 +118,11 @@ class StepsAhead:
     def is_blind(self, item: AuditItem) -> bool:
         """Whether nothing that a judge said of a step was in sight."""
         return item.blind and not item.revealed and item.detail.question.address not in self.seen
+
+    def saw(self, question: str) -> None:
+        """The tree of a question was opened, with what the judge said: so for good, whatever happens next."""
+        self.seen.add(question)
+        self._keep_seen(question)
 
     def gives_away(self, question: str) -> bool:
         """Whether the tree of a question shows the judge of steps that wait here for a blind vote."""

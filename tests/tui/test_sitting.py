@@ -83,8 +83,16 @@ class Person:
             self.waiting.append((work, done, failed))
 
         self.said: list[str] = []
+        self.kept_seen: list[str] = []
         self.sitting = Sitting(
-            ask, options, position, changed=lambda: None, failed=nothing, said=self.said.append, now=self.now
+            ask,
+            options,
+            position,
+            changed=lambda: None,
+            failed=nothing,
+            said=self.said.append,
+            now=self.now,
+            keep_seen=self.kept_seen.append,
         )
 
     def now(self) -> float:
@@ -291,6 +299,42 @@ def test_labels_set_and_withdrawn_in_the_tree_are_votes_of_the_sitting() -> None
         assert sitting.entries == []
         assert sitting.current.detail.action.action_id == first
         sitting.withdrawn("another label's")
+
+
+def test_a_label_in_the_tree_on_a_step_fetched_ahead_is_its_vote() -> None:
+    """It is not asked again; the step on screen and its time go on, and the question counts as looked at."""
+    with two_people(random.Random(1)) as (kit, _, (person, _)):
+        person.begin(QueueOptions("random", slice=0, repeats=0))
+        person.settle()
+        sitting = person.sitting
+        current, since = sitting.current, sitting.clock.since
+        ahead = next(one.item for one in sitting._ahead if sitting.is_blind(one.item))
+        action_id = ahead.detail.action.action_id
+        assert sitting.label(action_id, "0", "sum")
+        (entry,) = sitting.entries
+        assert (entry.item, entry.blind) == (ahead, False)
+        assert sitting.current is current
+        assert sitting.clock.since == since is not None
+        assert person.kept_seen == [ahead.detail.question.address]
+        assert ahead not in sitting._waiting
+        person.settle()
+        assert len(sitting._ahead) == steps_ahead.AHEAD
+        assert action_id not in [item.detail.action.action_id for item in sitting._waiting]
+        facts = (
+            "SELECT value, reason, blind, draw_id, seconds FROM labels JOIN label_facts USING (client_uid)"
+        )
+        assert kit.all(facts) == [("0", "sum", False, ahead.draw_id, None)]
+        sitting.withdrawn(entry.now.client_uid)
+        assert sitting.is_at(ahead)
+
+
+def test_a_label_in_the_tree_is_kept_as_a_look_at_its_question() -> None:
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.settle()
+        here = person.sitting.current
+        assert here is not None
+        assert person.sitting.label(here.detail.action.action_id, "1", None)
+        assert person.kept_seen == [here.detail.question.address]
 
 
 def test_what_the_judge_said_of_a_vote_is_not_said_of_the_next_on_that_step() -> None:
