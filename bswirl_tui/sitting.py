@@ -22,6 +22,7 @@ RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
 ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
 
+_REWINDING = object()  # what the letter that takes back an earlier sitting's label is about
 _VOTING = ("audit.good", "audit.bad", "audit.unsure", "audit.undo")
 
 
@@ -218,7 +219,7 @@ class Sitting(StepsAhead):
     def give_up(self) -> None:
         """Drops the vote that the owner would not take."""
         for letter in self.outbox.drop():
-            if letter.about is None:
+            if letter.about is _REWINDING:
                 self.rewinding = False
             for entry, cast in list(self._casts):
                 if cast is letter.about:
@@ -324,7 +325,7 @@ class Sitting(StepsAhead):
         def work(client: Client) -> tuple[AuditUndo | None, AuditPosition]:
             return client.audit_undo(client_uid=client_uid), client.audit_position()
 
-        self.outbox.add(Letter("taking back your newest label", work, done, None, client_uid))
+        self.outbox.add(Letter("taking back your newest label", work, done, _REWINDING, client_uid))
         self._changed()
 
 

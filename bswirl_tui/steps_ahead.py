@@ -176,7 +176,12 @@ class StepsAhead:
         self._fill()
 
     def _show_again(self, item: AuditItem, draft: Draft) -> None:
-        """Puts a step before the auditor again; the one that is there comes after it, as it was left."""
+        """Puts a step before the auditor again; the one that is there comes after it, as it was left.
+
+        Where that step was drawn anew meanwhile and waits, it is not asked twice.
+        """
+        for one in [one for one in self._ahead if _is_among(item, [one.item])]:
+            self._ahead.remove(one)
         if self.current is not None:
             reserved = time.monotonic() if self._reserved is None else self._reserved
             kept = dataclasses.replace(self.draft, seconds=self.clock.seconds)

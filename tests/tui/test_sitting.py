@@ -328,6 +328,21 @@ def test_a_label_in_the_tree_on_a_step_fetched_ahead_is_its_vote() -> None:
         assert sitting.is_at(ahead)
 
 
+def test_a_step_shown_again_does_not_wait_a_second_time() -> None:
+    """As where its draw was open again, and fetched, before the undo was heard of."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.settle()
+        sitting = person.sitting
+        sitting.vote("1")
+        person.settle()
+        (entry,) = sitting.entries
+        sitting._ahead.append(steps_ahead.Ahead(entry.item))
+        sitting.withdrawn(entry.now.client_uid)
+        assert sitting.is_at(entry.item)
+        waiting = [item.detail.action.action_id for item in sitting._waiting]
+        assert len(waiting) == len(set(waiting))
+
+
 def test_a_label_in_the_tree_is_kept_as_a_look_at_its_question() -> None:
     with two_people(random.Random(1)) as (_, _, (person, _)):
         person.settle()
