@@ -55,8 +55,9 @@ class StepsAhead:
         self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
         self._reserved: float | None = None  # when the step to judge was; None: not known
         self._key = time.monotonic()  # when the newest was pressed
-        if position.item is not None and position.order == options.order:
-            self._place(position.item)
+        item = position.item
+        if item is not None and position.order == options.order and options.fits(item):
+            self._place(item)
 
     @property
     def _on_the_way(self) -> list[AuditItem]:
@@ -83,8 +84,8 @@ class StepsAhead:
         if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
             return
         self._fetching = True
-        options, client_uid, here = self.options, str(uuid.uuid4()), self._waiting + self._on_the_way
-        draws = [item.draw_id for item in here]
+        options, client_uid = self.options, str(uuid.uuid4())
+        draws = [item.draw_id for item in self._waiting + self._on_the_way]
 
         def came(found: AuditNext) -> None:
             self._fetching = False
@@ -94,7 +95,7 @@ class StepsAhead:
             goes_on = True
             if found.item is None:
                 self.why = found.why or "nothing is left"
-            elif _is_among(found.item, here + self._waiting):
+            elif _is_among(found.item, self._waiting + self._on_the_way):
                 goes_on = self._renew(found.item)
             else:
                 self._take(Ahead(found.item))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bswirl.audit.records import AuditNext
 from bswirl.errors import BswirlError, InputError
 from bswirl.owner import audit, audit_queue, drawing, methods_write
 from bswirl.owner.keeping import Keeping
@@ -464,6 +465,46 @@ def test_steps_of_an_order_that_was_left_do_not_come_in_another() -> None:
         owner.audit_queue.held.clear()
         person.begin(QueueOptions("random", repeats=0))
         assert person.sitting.current == here
+
+
+@pytest.mark.parametrize(
+    ("other", "fits"),
+    [
+        ({"blind": False}, False),
+        ({"dataset": "another"}, False),
+        ({"depth": 3}, False),
+        ({"depth": 1}, True),
+        ({"answers": True}, True),
+    ],
+)
+def test_a_sitting_begins_at_the_step_left_only_where_it_is_asked_for(
+    other: dict[str, Any], fits: bool
+) -> None:
+    options = QueueOptions("unaudited", slice=0, repeats=0)
+    with two_people(random.Random(1)) as (_, owner, (person, _)):
+        person.begin(options)
+        person.settle()
+        left = person.sitting.current
+        assert left is not None
+        owner.audit_queue.held.clear()
+        wanted = dataclasses.replace(options, **other)
+        person.begin(wanted)
+        assert (person.sitting.current is not None) == fits
+        person.settle()
+        assert all(wanted.fits(item) for item in person.sitting._waiting)
+
+
+def test_a_step_that_waits_nowhere_any_more_is_taken_when_it_comes() -> None:
+    """It was fetched when the request went out, and dropped meanwhile, for its time was over."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.begin(QueueOptions("unaudited", slice=0, repeats=0))
+        person.settle()
+        sitting = person.sitting
+        sitting.vote("1")
+        dropped = sitting._ahead.pop().item
+        came = person.waiting.pop()[1]
+        came(AuditNext(dropped))
+        assert dropped in sitting._waiting
 
 
 def come_back_after_an_hour(person: Person, owner: Any, monkeypatch: pytest.MonkeyPatch) -> Sitting:
