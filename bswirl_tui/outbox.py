@@ -46,7 +46,7 @@ class Outbox:
         self._failed = failed
         self._letters: deque[Letter] = deque()
         self._sending = False
-        self._when_empty: list[Callable[[], None]] = []
+        self._when_empty: Callable[[], None] | None = None
         self.problem: BswirlError | None = None  # why it holds
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Outbox:
 
     def when_empty(self, work: Callable[[], None]) -> None:
         """Does `work` once everything is acknowledged, or now; not at all where something fails before."""
-        self._when_empty.append(work)
+        self._when_empty = work
         self._check_empty()
 
     def _send(self) -> None:
@@ -100,12 +100,14 @@ class Outbox:
         def failed(error: BswirlError) -> None:
             self._sending = False
             self.problem = error
-            self._when_empty.clear()
+            self._when_empty = None
             self._failed(error)
             self._changed()
 
         self._ask(letter.key, letter.work, done, failed)
 
     def _check_empty(self) -> None:
-        while not self._letters and self._when_empty:
-            self._when_empty.pop(0)()
+        work = self._when_empty
+        if work is not None and not self._letters:
+            self._when_empty = None
+            work()

@@ -12,7 +12,7 @@ from bswirl.audit.records import AuditItem, AuditPosition, AuditUndo, AuditVote
 from bswirl.errors import BswirlError
 from bswirl_tui import actions
 from bswirl_tui.outbox import Ask, Letter, Outbox
-from bswirl_tui.steps_ahead import StepsAhead
+from bswirl_tui.steps_ahead import Ahead, StepsAhead
 from bswirl_tui.votes_cast import Cast, Draft, Entry, QueueOptions
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ RATE_SECONDS = 30.0  # before which a rate an hour says nothing
 AHEAD_SECONDS = 0.5  # keys that close behind one that found no step were keyed before the step could be seen
 ON_ITS_WAY = "The step you took back is on its way: the key was not taken."
 
+_REWINDING = object()  # what the letter that takes back an earlier sitting's label is about
 _VOTING = ("audit.good", "audit.bad", "audit.unsure", "audit.undo")
 
 
@@ -39,8 +40,9 @@ class Sitting(StepsAhead):
         said: Callable[[str], None],
         now: Callable[[], float] = time.monotonic,
         seen: Collection[str] = (),
+        keep_seen: Callable[[str], None] = lambda _: None,
     ) -> None:
-        super().__init__(ask, options, position, changed, now, seen)
+        super().__init__(ask, options, position, changed, now, seen, keep_seen)
         self.entries: list[Entry] = []  # by their first vote
         self.looked_at: Entry | None = None  # a step that was voted on, shown again
         self.advance = True
@@ -133,10 +135,14 @@ class Sitting(StepsAhead):
         """
         item = self.current
         if item is not None and item.detail.action.action_id == action_id:
-            self.seen.add(item.detail.question.address)
+            self.saw(item.detail.question.address)
             self._answer(item, Cast(value, reason or self.draft.reason_for(value), self.draft.flagged))
             self.clock.stop()  # the queue is not in sight
             return True
+        for one in self._ahead:
+            if one.item.detail.action.action_id == action_id:
+                self._answer_ahead(one, value, reason)
+                return True
         for entry in reversed(self.entries):
             if entry.item.detail.action.action_id == action_id:
                 self._change(entry, Cast(value, reason, entry.now.flagged))
@@ -152,6 +158,17 @@ class Sitting(StepsAhead):
         self._next()
         if not self.advance:
             self.look_at(entry)
+        self._changed()
+
+    def _answer_ahead(self, one: Ahead, value: str, reason: str | None) -> None:
+        """Casts the vote on a step that is fetched and not shown yet; the one to judge stays."""
+        self._ahead.remove(one)
+        self.saw(one.item.detail.question.address)
+        cast = Cast(value, reason or one.draft.reason_for(value), one.draft.flagged)
+        entry = Entry(one.item, [cast], self.is_blind(one.item))
+        self.entries.append(entry)
+        self._send(entry, cast, seconds=None)
+        self._fill()
         self._changed()
 
     def give_reason(self, reason: str | None) -> None:
@@ -202,7 +219,7 @@ class Sitting(StepsAhead):
     def give_up(self) -> None:
         """Drops the vote that the owner would not take."""
         for letter in self.outbox.drop():
-            if letter.about is None:
+            if letter.about is _REWINDING:
                 self.rewinding = False
             for entry, cast in list(self._casts):
                 if cast is letter.about:
@@ -308,7 +325,7 @@ class Sitting(StepsAhead):
         def work(client: Client) -> tuple[AuditUndo | None, AuditPosition]:
             return client.audit_undo(client_uid=client_uid), client.audit_position()
 
-        self.outbox.add(Letter("taking back your newest label", work, done, None, client_uid))
+        self.outbox.add(Letter("taking back your newest label", work, done, _REWINDING, client_uid))
         self._changed()
 
 

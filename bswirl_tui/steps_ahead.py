@@ -37,6 +37,7 @@ class StepsAhead:
         changed: Callable[[], None],
         now: Callable[[], float],
         seen: Collection[str],
+        keep_seen: Callable[[str], None],
     ) -> None:
         self.options = options
         self.current: AuditItem | None = None  # the step to judge
@@ -44,6 +45,7 @@ class StepsAhead:
         self.problem: BswirlError | None = None  # why no step came
         self.draft = NOTHING_KEPT  # of the vote to come
         self.seen = set(seen)  # addresses of questions whose tree was opened: their judges were in sight
+        self._keep_seen = keep_seen
         self.clock = Clock(now)
         self.began: float | None = None  # when the first step was shown
         self._ask = ask
@@ -53,8 +55,9 @@ class StepsAhead:
         self._renewed: set[int] = set()  # actions that were drawn anew while they waited here
         self._reserved: float | None = None  # when the step to judge was; None: not known
         self._key = time.monotonic()  # when the newest was pressed
-        if position.item is not None and position.order == options.order:
-            self._place(position.item)
+        item = position.item
+        if item is not None and position.order == options.order and options.fits(item):
+            self._place(item)
 
     @property
     def _on_the_way(self) -> list[AuditItem]:
@@ -81,8 +84,8 @@ class StepsAhead:
         if self._fetching or self.why or self.problem is not None or len(self._ahead) >= wanted:
             return
         self._fetching = True
-        options, client_uid, here = self.options, str(uuid.uuid4()), self._waiting + self._on_the_way
-        draws = [item.draw_id for item in here]
+        options, client_uid = self.options, str(uuid.uuid4())
+        draws = [item.draw_id for item in self._waiting + self._on_the_way]
 
         def came(found: AuditNext) -> None:
             self._fetching = False
@@ -92,7 +95,7 @@ class StepsAhead:
             goes_on = True
             if found.item is None:
                 self.why = found.why or "nothing is left"
-            elif _is_among(found.item, here + self._waiting):
+            elif _is_among(found.item, self._waiting + self._on_the_way):
                 goes_on = self._renew(found.item)
             else:
                 self._take(Ahead(found.item))
@@ -116,6 +119,11 @@ class StepsAhead:
     def is_blind(self, item: AuditItem) -> bool:
         """Whether nothing that a judge said of a step was in sight."""
         return item.blind and not item.revealed and item.detail.question.address not in self.seen
+
+    def saw(self, question: str) -> None:
+        """The tree of a question was opened, with what the judge said: so for good, whatever happens next."""
+        self.seen.add(question)
+        self._keep_seen(question)
 
     def gives_away(self, question: str) -> bool:
         """Whether the tree of a question shows the judge of steps that wait here for a blind vote."""
@@ -169,7 +177,12 @@ class StepsAhead:
         self._fill()
 
     def _show_again(self, item: AuditItem, draft: Draft) -> None:
-        """Puts a step before the auditor again; the one that is there comes after it, as it was left."""
+        """Puts a step before the auditor again; the one that is there comes after it, as it was left.
+
+        Where that step was drawn anew meanwhile and waits, it is not asked twice.
+        """
+        for one in [one for one in self._ahead if _is_among(item, [one.item])]:
+            self._ahead.remove(one)
         if self.current is not None:
             reserved = time.monotonic() if self._reserved is None else self._reserved
             kept = dataclasses.replace(self.draft, seconds=self.clock.seconds)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bswirl.audit.records import DECIDED, AuditItem, AuditNext, AuditVote
+from bswirl.audit.records import DECIDED, AuditItem, AuditNext, AuditVote, Scope
 
 if TYPE_CHECKING:
     from bswirl.client import Client
@@ -41,6 +41,13 @@ class QueueOptions:
             blind=settings.blind,
             reserve_minutes=settings.reserve_minutes,
         )
+
+    def fits(self, item: AuditItem) -> bool:
+        """Whether a step is one of those asked for, whatever the order."""
+        action = item.detail.action
+        scope = Scope(self.dataset, self.depth, self.answers)
+        inside = scope.holds(item.detail.question.dataset, action.depth, action.is_answer)
+        return inside and item.blind == self.blind
 
     def ask(self, client: Client, client_uid: str, here: Sequence[int]) -> AuditNext:
         """The next step, none of those draws."""

@@ -143,9 +143,10 @@ class Client(Auditing):
         )
         return from_json(Label, label)
 
-    def undo_label(self, auditor: str | None = None) -> Label | None:
+    def undo_label(self, auditor: str | None = None, *, client_uid: str | None = None) -> Label | None:
         """Withdraws this auditor's newest label that stands, and returns it; None where there is none."""
-        label = self.call("label_undo", auditor=auditor or self.auditor, client_uid=str(uuid.uuid4()))
+        uid = client_uid or str(uuid.uuid4())
+        label = self.call("label_undo", auditor=auditor or self.auditor, client_uid=uid)
         return from_json(Label, label) if label else None
 
     def labels(self, limit: int = 50, *, auditor: str | None = None) -> list[Label]:

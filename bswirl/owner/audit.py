@@ -176,7 +176,10 @@ def _left_over(session: Session, request: Request, here: frozenset[int] | None) 
     `here` are the draws that the one which asks has; None: all that its connection was given.
     """
     queue = session.owner.audit_queue
+    known = queue.left_overs.get(request.client_uid)
     with snapshot(session.cursor) as cursor:
+        if known is not None:
+            return find_draw(cursor, known, request.auditor)
         if draws_by_uid(cursor, request.client_uid):
             return None
         draws = open_draws(cursor, request.auditor, utc_now())
@@ -189,6 +192,7 @@ def _left_over(session: Session, request: Request, here: frozenset[int] | None) 
             and queue.hold(draw.draw_id, session)
             and queue.keep(draw.draw_id, request.auditor, request.reserve)
         ):
+            queue.left_overs[request.client_uid] = draw.draw_id
             return draw
     return None
 

@@ -71,6 +71,7 @@ class AuditQueue:
         self._refreshing = threading.Event()
         self.keeping = Keeping()
         self.held: WeakValueDictionary[int, Session] = WeakValueDictionary()  # who has which draw
+        self.left_overs: dict[str, int] = {}  # draws given a second time, by the uid of the request
         self._holding = threading.Lock()
 
     def next(self, request: Request) -> tuple[Draw | None, str]:

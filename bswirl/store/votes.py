@@ -82,12 +82,12 @@ def vote(
 
 
 def was_voted(cursor: Cursor, draw: Draw) -> bool:
-    """Whether the auditor of a draw ever voted on its step, withdrawn or not: the judge was shown then.
+    """Whether the auditor of a draw ever labelled its step, there or elsewhere, withdrawn or not.
 
-    A hidden repeat is shown as if for the first time, so only votes on it count.
+    The judge was shown then. A hidden repeat is shown as if for the first time, so only votes on it count.
     """
     row = cursor.execute(
-        "SELECT count(*) FROM label_facts f JOIN labels l USING (client_uid) WHERE l.question_id = ?"
+        "SELECT count(*) FROM labels l LEFT JOIN label_facts f USING (client_uid) WHERE l.question_id = ?"
         " AND l.action_id = ? AND l.auditor = ? AND (f.draw_id = ? OR NOT ?)",
         [draw.question_id, draw.action_id, draw.auditor, draw.draw_id, draw.repeats is not None],
     ).fetchone()
@@ -133,7 +133,7 @@ def flag(
             flagged=flagged,
             peer_uid=peer_uid,
             draw_id=now.draw_id,
-            after_reveal=now.after_reveal,
+            after_reveal=now.after_reveal or now.repeats is not None,
         ),
     )
 

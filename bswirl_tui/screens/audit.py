@@ -308,8 +308,7 @@ class AuditScreen(AuditEntry, SubScreen):
     def _open_tree(self, item: AuditItem) -> None:
         """Opens it where it is on record that it was looked at, whatever happens next."""
         question = item.detail.question
-        self.sitting.seen.add(question.address)
-        self.bswirl.reattaching.see_tree(question.address)
+        self.sitting.saw(question.address)
         self.bswirl.show_in_tree(question.question_id, item.detail.action.action_id)
 
     def action_audit_order(self) -> None:
@@ -351,6 +350,7 @@ def new_sitting(app: BswirlApp, options: QueueOptions, position: AuditPosition) 
         failed=lambda error: when_free(app, lambda: ask_unsent(app, error)),
         said=app.warn,
         seen=app.reattaching.trees_seen,
+        keep_seen=app.reattaching.see_tree,
     )
 
 

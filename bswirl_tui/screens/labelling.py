@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.text import Text
 
 from bswirl.labels import labels_in_force
 from bswirl.records import Action, ActionDetail, Label, QuestionTree
 from bswirl_tui import actions
+from bswirl_tui.outbox import Letter
 from bswirl_tui.screens.base import ProjectScreen
 from bswirl_tui.screens.dialogs import Ask, Choice, Choose
 from bswirl_tui.text import line, signed
@@ -18,6 +20,8 @@ from bswirl_tui.themes import palette
 if TYPE_CHECKING:
     from bswirl.client import Client
     from bswirl_tui.widgets.tree_view import TreeView
+
+T = TypeVar("T")
 
 _VALUES = [
     Choice("1", "good", "correct, and it makes progress", key="1"),
@@ -98,12 +102,16 @@ class Labelling(ProjectScreen):
     def action_label_undo(self) -> None:
         """Withdraws the newest label, be it a vote of the audit that is still on its way."""
         sitting = self.bswirl.sitting
+        if sitting is not None and sitting.outbox.problem is not None:
+            self.tell("A vote of the audit could not be recorded yet: the key was not taken.")
+            return
+        client_uid = str(uuid.uuid4())
         outline = self.tree_view.outline
         question_id = outline.tree.question.question_id if outline else None
         pressed_at = self.tree_view.key
 
         def work(client: Client) -> tuple[Label | None, QuestionTree | None]:
-            label = client.undo_label()
+            label = client.undo_label(client_uid=client_uid)
             return label, client.tree(question_id) if question_id is not None else None
 
         def done(result: tuple[Label | None, QuestionTree | None]) -> None:
@@ -122,15 +130,19 @@ class Labelling(ProjectScreen):
             where = "" if here else ", on another question"
             self.tell(f"Withdrew your label {label.value} from action {label.action_id}{where}.")
 
-        def ask() -> None:
-            self.bswirl.ask_owner(self, f"undo {uuid.uuid4()}", work, done, failed=self.bswirl.show_problem)
+        self._send("taking back your newest label", client_uid, work, done)
 
+    def _send(
+        self, words: str, client_uid: str, work: Callable[[Client], T], done: Callable[[T], None]
+    ) -> None:
+        """Changes the record: where there is a sitting, in the order of the keys, its votes among them."""
+        sitting = self.bswirl.sitting
         if sitting is None:
-            ask()
-        elif sitting.outbox.problem is None:
-            sitting.outbox.when_empty(ask)
-        else:
-            self.tell("A vote of the audit could not be recorded yet: the key was not taken.")
+            self.bswirl.ask_owner(self, client_uid, work, done, failed=self.bswirl.show_problem)
+            return
+        if sitting.outbox.problem is not None:
+            self.tell("It waits behind a vote of the audit that could not be recorded yet.")
+        sitting.outbox.add(Letter(words, work, done, None, client_uid))
 
     def step_here(self) -> Action | None:
         """The step to label; None, with a word why, where there is none or another question is on its way."""
@@ -170,7 +182,7 @@ class Labelling(ProjectScreen):
                 self.refresh_tree(tree)
             self._say_labelled(label, next(a for a in tree.actions if a.action_id == label.action_id))
 
-        self.bswirl.ask_owner(self, client_uid, work, done, failed=self.bswirl.show_problem)
+        self._send(f"your label {value} on action {action.action_id}", client_uid, work, done)
 
     def _say_voted(self, action: Action, value: str) -> None:
         colours = palette(self.app)

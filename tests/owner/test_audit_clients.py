@@ -25,7 +25,8 @@ from bswirl.runs.locks import lock_holder
 from tests.owner.auditing import ACTIONS_A_QUESTION, import_trees
 
 SECONDS = float(os.environ.get("BSWIRL_TEST_SECONDS", "6"))
-LEAST_VOTES = int(7 * SECONDS / 6)  # of each auditor, however long it takes
+LEAST_VOTES = int(7 * SECONDS / 6)  # of each auditor
+PATIENCE_SECONDS = 120 + 5 * SECONDS  # in which they have voted so often, however slow the machine is
 
 
 @pytest.fixture
@@ -112,6 +113,15 @@ class TestExactlyOnce:
         assert withdrawn[1] is not None
         assert withdrawn[0].label == withdrawn[1].label
         assert len(ann.labels(limit=10)) == 3
+
+    def test_a_retry_is_given_the_same_step_that_was_left(self, ann: Client) -> None:
+        """One that was given before and comes again is, by the uid of its request, no other."""
+        left = [asked(ann, slice=0) for _ in range(3)]
+        uid = str(uuid.uuid4())
+        assert asked(ann, slice=0, here=[], client_uid=uid) == left[0]
+        ann.audit_label(left[0], "1")
+        assert asked(ann, slice=0, here=[], client_uid=uid).draw_id == left[0].draw_id
+        assert asked(ann, slice=0, here=[]).draw_id == left[1].draw_id
 
     def test_a_decision_since_a_look_is_not_overruled(self, ann: Client, trees: Project) -> None:
         """Unless it was taken back; a decision that was stored is given again, whatever came since."""
@@ -269,6 +279,9 @@ class Auditor:
         orders = ("random", "high-stakes", "unaudited", "depth")
         with connect(self.project, auditor=self.name) as client:
             while time.monotonic() < self.until or len(self.acknowledged) < LEAST_VOTES:
+                if time.monotonic() > self.until + PATIENCE_SECONDS:
+                    self.problems.append(f"only {len(self.acknowledged)} votes were taken in time")
+                    return
                 item = client.audit_next(rng.choice(orders), overlap=0.3, repeats=0.1).item
                 if item is None:
                     return

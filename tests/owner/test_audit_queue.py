@@ -403,6 +403,18 @@ class TestRepeats:
         desk.vote(draw, "skip")
         assert flags() == [(label.action_id, label.value)]
 
+    def test_a_flag_on_a_repeat_makes_no_blind_vote_of_it(self, desk: Desk) -> None:
+        """It copies the vote after the judge was shown; the repeat stays the one that it was."""
+        label, draw = self.repeat(desk)
+        desk.vote(draw, "0")
+        before = make_report(desk.record())
+        facts = {"client_uid": str(uuid.uuid4()), "auditor": "ann", "flagged": True}
+        marked = desk.writer.write(lambda store: flag(store, label.action_id, **facts))
+        assert (marked.value, marked.after_reveal, marked.repeats) == ("0", True, None)
+        after = make_report(desk.record())
+        assert after.reveals == before.reveals
+        assert after.consistency == before.consistency != ()
+
     def test_a_decision_taken_back_leaves_its_skip(self, desk: Desk) -> None:
         """Then the skip is all that the auditor said, whichever came first."""
         label, draw = self.repeat(desk)
@@ -468,6 +480,27 @@ class TestVotes:
         assert others.action_id == draw.action_id
         assert not _item(desk.kit.cursor, others).revealed
         assert desk.vote(others, "1").blind
+
+    def test_a_step_labelled_in_the_tree_is_not_blind(self, desk: Desk) -> None:
+        """The judge was in sight there; to another auditor it stays blind."""
+        draw = desk.next("ann")
+        desk.kit.label(draw.action_id, "1", "ann")
+        assert _item(desk.kit.cursor, draw).revealed
+        label = desk.vote(draw, "0")
+        assert (label.blind, label.after_reveal) == (False, True)
+        assert reveal_meter(desk.kit.cursor, "ann") == (0, 0, None)
+        shared = desk.next("bob", "unaudited", "overlap", "order")
+        assert shared.action_id == draw.action_id
+        assert not _item(desk.kit.cursor, shared).revealed
+        assert desk.vote(shared, "1").blind
+
+    def test_a_step_drawn_after_its_label_in_the_tree_was_taken_back_is_not_blind(self, desk: Desk) -> None:
+        desk.kit.label(1, "1", "ann")
+        desk.writer.write(lambda store: undo_label(store, str(uuid.uuid4()), "ann"))
+        draw = desk.next("ann")
+        assert (draw.action_id, draw.blind) == (1, True)
+        assert _item(desk.kit.cursor, draw).revealed
+        assert not desk.vote(draw, "0").blind
 
     def test_a_blind_step_is_read_as_if_nobody_had_said_anything(self, desk: Desk) -> None:
         """What is read for a blind step is what would be left of all that is known of it."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import string
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,10 @@ class TestEnding:
     def test_a_run_alive_keeps_it(self, project: Project) -> None:
         """Until its worker ends."""
         process = start_owner(project, idle=2.0)
-        with Wire(project) as wire:
-            run = wire.register(project)
-        with worker_of(run["folder"]):
+        with ExitStack() as working:
+            with Wire(project) as wire:
+                run = wire.register(project)
+                working.enter_context(worker_of(run["folder"]))
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=3.0)
             append(run["folder"], {"t": "end", "status": "done", "exit_code": 0})

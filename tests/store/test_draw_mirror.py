@@ -154,7 +154,7 @@ class TestWithoutDraws:
             assert draw_of(kit.cursor, old) is None
             new = desk.next("ann", "unaudited")
             assert new.draw_id > 4
-            assert not was_voted(kit.cursor, new.draw_id)
+            assert not was_voted(kit.cursor, new)
             assert desk.vote(new).blind
 
     def test_an_old_label_is_not_of_a_new_draw(self, audited: Audited, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ class TestWithoutDraws:
             file.write((folder / "labels.jsonl").read_bytes())
         with kit_in(again) as kit:
             assert len(labels_in_force(kit.cursor, 10)) == 4
-            assert [was_voted(kit.cursor, draw.draw_id) for draw in new] == [False] * 4
+            assert [was_voted(kit.cursor, draw) for draw in new] == [False] * 4
 
 
 class TestCrashes:

@@ -429,13 +429,45 @@ class TestBlind:
             assert sitting(pilot).labelled == 1
             second = action_here(pilot)
             assert second != first
-            await press(pilot, "o", "y", "1", "backspace")
+            await press(pilot, "o")
+            if isinstance(
+                pilot.app.screen, Confirm
+            ):  # not where it is a step of the question looked at before
+                await press(pilot, "y")
+            await press(pilot, "1", "backspace")
             assert f"Withdrew your label 1 from action {second}" in says(pilot)
             await press(pilot, "escape")
             assert (sitting(pilot).labelled, action_here(pilot)) == (1, second)
             await press(pilot, "backspace")
             assert action_here(pilot) == first
         assert record(bob) == [(first, "0"), (second, "1"), (second, "withdrawn"), (first, "withdrawn")]
+
+    async def test_an_undo_in_the_tree_behind_a_vote_that_failed_waits_for_it(
+        self, project: Project, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes out in the order of the keys, and the app does not end before it."""
+        vote, gate, broken = Client.audit_label, threading.Event(), True
+
+        def failing(self: Client, *given: Any, **named: Any) -> Any:
+            gate.wait()
+            if broken:
+                raise BswirlError("no space is left", "free some")
+            return vote(self, *given, **named)
+
+        async with opened(project) as pilot:
+            await begin(pilot)
+            first = action_here(pilot)
+            await press(pilot, "1", "escape")
+            monkeypatch.setattr(Client, "audit_label", failing)
+            await pilot.press("a", "0", "escape", "backspace")
+            gate.set()
+            await until(pilot, lambda: isinstance(pilot.app.screen, Unsent))
+            assert len(sitting(pilot).outbox) == 2
+            broken = False
+            await press(pilot, "enter")
+            assert "Withdrew your label 0" in says(pilot)
+            assert [entry.item.detail.action.action_id for entry in sitting(pilot).entries] == [first]
+        assert [value for _, value in record(bob)] == ["1", "0", "withdrawn"]
 
 
 class TestHelp:

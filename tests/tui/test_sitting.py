@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bswirl.audit.records import AuditNext
 from bswirl.errors import BswirlError, InputError
 from bswirl.owner import audit, audit_queue, drawing, methods_write
 from bswirl.owner.keeping import Keeping
@@ -83,8 +84,16 @@ class Person:
             self.waiting.append((work, done, failed))
 
         self.said: list[str] = []
+        self.kept_seen: list[str] = []
         self.sitting = Sitting(
-            ask, options, position, changed=lambda: None, failed=nothing, said=self.said.append, now=self.now
+            ask,
+            options,
+            position,
+            changed=lambda: None,
+            failed=nothing,
+            said=self.said.append,
+            now=self.now,
+            keep_seen=self.kept_seen.append,
         )
 
     def now(self) -> float:
@@ -293,6 +302,57 @@ def test_labels_set_and_withdrawn_in_the_tree_are_votes_of_the_sitting() -> None
         sitting.withdrawn("another label's")
 
 
+def test_a_label_in_the_tree_on_a_step_fetched_ahead_is_its_vote() -> None:
+    """It is not asked again; the step on screen and its time go on, and the question counts as looked at."""
+    with two_people(random.Random(1)) as (kit, _, (person, _)):
+        person.begin(QueueOptions("random", slice=0, repeats=0))
+        person.settle()
+        sitting = person.sitting
+        current, since = sitting.current, sitting.clock.since
+        ahead = next(one.item for one in sitting._ahead if sitting.is_blind(one.item))
+        action_id = ahead.detail.action.action_id
+        assert sitting.label(action_id, "0", "sum")
+        (entry,) = sitting.entries
+        assert (entry.item, entry.blind) == (ahead, False)
+        assert sitting.current is current
+        assert sitting.clock.since == since is not None
+        assert person.kept_seen == [ahead.detail.question.address]
+        assert ahead not in sitting._waiting
+        person.settle()
+        assert len(sitting._ahead) == steps_ahead.AHEAD
+        assert action_id not in [item.detail.action.action_id for item in sitting._waiting]
+        facts = (
+            "SELECT value, reason, blind, draw_id, seconds FROM labels JOIN label_facts USING (client_uid)"
+        )
+        assert kit.all(facts) == [("0", "sum", False, ahead.draw_id, None)]
+        sitting.withdrawn(entry.now.client_uid)
+        assert sitting.is_at(ahead)
+
+
+def test_a_step_shown_again_does_not_wait_a_second_time() -> None:
+    """As where its draw was open again, and fetched, before the undo was heard of."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.settle()
+        sitting = person.sitting
+        sitting.vote("1")
+        person.settle()
+        (entry,) = sitting.entries
+        sitting._ahead.append(steps_ahead.Ahead(entry.item))
+        sitting.withdrawn(entry.now.client_uid)
+        assert sitting.is_at(entry.item)
+        waiting = [item.detail.action.action_id for item in sitting._waiting]
+        assert len(waiting) == len(set(waiting))
+
+
+def test_a_label_in_the_tree_is_kept_as_a_look_at_its_question() -> None:
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.settle()
+        here = person.sitting.current
+        assert here is not None
+        assert person.sitting.label(here.detail.action.action_id, "1", None)
+        assert person.kept_seen == [here.detail.question.address]
+
+
 def test_what_the_judge_said_of_a_vote_is_not_said_of_the_next_on_that_step() -> None:
     with two_people(random.Random(1)) as (_, _, (person, _)):
         sitting, colours = person.sitting, COLOURS
@@ -405,6 +465,46 @@ def test_steps_of_an_order_that_was_left_do_not_come_in_another() -> None:
         owner.audit_queue.held.clear()
         person.begin(QueueOptions("random", repeats=0))
         assert person.sitting.current == here
+
+
+@pytest.mark.parametrize(
+    ("other", "fits"),
+    [
+        ({"blind": False}, False),
+        ({"dataset": "another"}, False),
+        ({"depth": 3}, False),
+        ({"depth": 1}, True),
+        ({"answers": True}, True),
+    ],
+)
+def test_a_sitting_begins_at_the_step_left_only_where_it_is_asked_for(
+    other: dict[str, Any], fits: bool
+) -> None:
+    options = QueueOptions("unaudited", slice=0, repeats=0)
+    with two_people(random.Random(1)) as (_, owner, (person, _)):
+        person.begin(options)
+        person.settle()
+        left = person.sitting.current
+        assert left is not None
+        owner.audit_queue.held.clear()
+        wanted = dataclasses.replace(options, **other)
+        person.begin(wanted)
+        assert (person.sitting.current is not None) == fits
+        person.settle()
+        assert all(wanted.fits(item) for item in person.sitting._waiting)
+
+
+def test_a_step_that_waits_nowhere_any_more_is_taken_when_it_comes() -> None:
+    """It was fetched when the request went out, and dropped meanwhile, for its time was over."""
+    with two_people(random.Random(1)) as (_, _, (person, _)):
+        person.begin(QueueOptions("unaudited", slice=0, repeats=0))
+        person.settle()
+        sitting = person.sitting
+        sitting.vote("1")
+        dropped = sitting._ahead.pop().item
+        came = person.waiting.pop()[1]
+        came(AuditNext(dropped))
+        assert dropped in sitting._waiting
 
 
 def come_back_after_an_hour(person: Person, owner: Any, monkeypatch: pytest.MonkeyPatch) -> Sitting:
