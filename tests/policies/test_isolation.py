@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bswirl.policies import loading
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -27,19 +34,32 @@ class TestHubKernels:
 
 
 def test_nothing_is_compiled_on_import() -> None:
-    """Torch's compilers take a second to import, and bitsandbytes wants them; compiling comes when called."""
+    """Torch's compilers take a second to import, and bitsandbytes wants them at once."""
     code = """
 import sys, torch
 from bswirl.policies.loading import import_peft
 original = torch.compile
 import_peft()
 print("bitsandbytes" in sys.modules, "torch._inductor.compile_fx" in sys.modules, torch.compile is original)
-from bitsandbytes.backends.default import ops
-codes, scales = torch.arange(256.0), torch.tensor([1.0, 2.0])
-values = ops._dequantize_blockwise_compute(torch.arange(80).to(torch.uint8), scales, codes, 64, torch.float32)
-print(values[63:66].tolist())
 """
-    assert said(code, str(REPOSITORY)).splitlines() == ["True False True", "[63.0, 128.0, 130.0]"]
+    assert said(code, str(REPOSITORY)) == "True False True"
+
+
+def test_what_was_not_compiled_on_import_is_when_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, with the options it asked for; plain or as a decorator with options."""
+    made: list[dict[str, Any]] = []
+
+    def compiled(function: Callable[[int], int], **options: Any) -> Callable[[int], int]:
+        made.append(options)
+        return lambda number: 10 * function(number)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    with loading._compiled_when_called():
+        plain, dynamic = torch.compile(abs), torch.compile(dynamic=False)(abs)
+    assert made == []
+    assert [plain(-1), plain(-2), dynamic(-3)] == [10, 20, 30]
+    assert made == [{}, {"dynamic": False}]
+    assert torch.compile is compiled
 
 
 def said(code: str, path: str) -> str:
