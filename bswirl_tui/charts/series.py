@@ -12,9 +12,8 @@ from itertools import count, pairwise
 MOST_POINTS = 6144  # of a curve; where there are more, neighbours are merged
 COARSE = 5  # a thinned look is too coarse for a window that is smaller by this factor
 Point = tuple[int, float]
-Shared = tuple[
-    int, float | None, int, float | None
-]  # with number and mean of the finite points it stands for
+# A point with the number and the mean of the finite points that it stands for.
+Shared = tuple[int, float | None, int, float | None]
 Given = tuple[int, float | None] | Shared
 _versions = count(1)
 
